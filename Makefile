@@ -2,15 +2,55 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
+
 BIN := .venv/bin
+# More for JupyterLab, for example `make lab LAB_ARGS="--no-browser --port=8890"`.
+LAB_ARGS ?=
 
-.PHONY: help lab test acceptance bench notebooks docs lint lock clean
+.PHONY: help lab test acceptance bench notebooks docs lint lock clean system test-system
 
-help: ## Say what there is to make
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || grep '##' Makefile
+help: ## List what there is to make
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+lab: system .venv/stamp ## Set up what is missing, then open the runbooks in JupyterLab
+	$(BIN)/jupyter lab --ip=127.0.0.1 --allow-root $(LAB_ARGS) notebooks/00-menu.ipynb
+
+test: test-system .venv/stamp ## Set up what is missing, then run every test tier that this machine allows
+	$(BIN)/python tests/run.py
+
+acceptance: ## Run the runbooks against a virtual KVM host
+	@echo "acceptance: nothing to run yet: the virtual KVM host is not there"
+
+bench: .venv/stamp ## Measure: medians and ratios of one run
+	$(BIN)/python -m tests.bench
+
+notebooks: .venv/stamp ## Run the runbooks and store their outputs
+	$(BIN)/python tools/notebooks.py
+
+docs: .venv/stamp ## Build the documentation into build/docs, warnings being errors
+	tools/build-docs
 
 lint: .venv/stamp ## Check style, types and the direction of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+lock: .venv/stamp ## Write requirements.lock anew, with the newest versions that pyproject.toml allows
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --upgrade --universal \
+		--python-version 3.11 --extra lab --group test --group docs --group dev \
+		--output-file requirements.lock pyproject.toml
+
+clean: ## Remove what was built, the virtual environment included
+	rm -rf .venv build docs/_build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+system: ## Install the system packages that are missing
+	@tools/system-packages
+
+test-system: ## Install those that only tests need, too
+	@tools/system-packages test
+
+# After `system`, which may have to install the Python and the headers that this needs.
+.venv/stamp: requirements.lock pyproject.toml tools/make-venv | system
+	@tools/make-venv
