@@ -1,0 +1,160 @@
+"""Commands on one machine, local or over SSH, bounded in time for certain."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from plumbum import CommandNotFound, local
+
+from kvmkit.errors import CommandFailed, CommandTimeout, HostUnavailable
+
+__all__ = ["Local", "Result", "Runner", "Ssh"]
+
+SSH_FAILED = 255
+"""ssh's own exit code when it, not the command, failed (ssh(1), EXIT STATUS)."""
+NOT_FOUND = 127
+"""A shell's exit code for a command that is not installed (sh(1p))."""
+TIMED_OUT = 124
+"""coreutils' ``timeout`` exits with this when it had to end the command."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command printed and how it ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+class Runner(Protocol):
+    """Where commands run."""
+
+    def run(self, argv: Sequence[str], stdin: str, timeout: float) -> Result:
+        """Run one command, for at most `timeout` seconds."""
+
+
+@dataclass(frozen=True)
+class Local:
+    """Commands on this machine."""
+
+    host: str
+
+    def run(self, argv: Sequence[str], stdin: str, timeout: float) -> Result:
+        """Run one command; `timeout` seconds later its whole process group is killed.
+
+        Raises
+        ------
+        CommandTimeout
+            With what it had printed until then.
+        """
+        # Files, not pipes: a grandchild that keeps the output open then holds nobody up.
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            given.write(stdin.encode())
+            given.seek(0)
+            try:
+                command = local[argv[0]]
+            except CommandNotFound:
+                return Result(NOT_FOUND, "", f"{argv[0]}: command not found")
+            process = command.popen(list(argv[1:]), stdin=given, stdout=out, stderr=err, new_session=True)
+            try:
+                exit_code = process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                _kill_group(process)
+                raise CommandTimeout(argv, process.returncode, _text(out), _text(err), self.host) from None
+            except BaseException:  # an interrupted kernel must not leave the command running
+                _kill_group(process)
+                raise
+            return Result(exit_code, _text(out), _text(err))
+
+
+@dataclass(frozen=True)
+class Ssh:
+    """Commands on another machine, over the same SSH target as libvirt's.
+
+    One control master per target keeps later commands to a single round trip.
+    Host keys are verified as the user's own ssh is configured to; nothing is
+    ever asked on a terminal, as a notebook has none.
+    """
+
+    host: str
+    target: str
+    port: int = 0
+    keyfile: str = ""
+    command: str = "ssh"
+
+    @property
+    def argv(self) -> list[str]:
+        """The ssh command line up to the target."""
+        control = Path(tempfile.gettempdir()) / f"kvmkit-ssh-{os.getuid()}"
+        control.mkdir(mode=0o700, exist_ok=True)
+        options = {
+            "BatchMode": "yes",
+            "ConnectTimeout": "10",
+            "ControlMaster": "auto",
+            "ControlPath": f"{control}/%C",
+            "ControlPersist": "60",
+            "ServerAliveInterval": "15",
+            "ServerAliveCountMax": "8",
+        }
+        argv = [self.command]
+        for name, value in options.items():
+            argv += ["-o", f"{name}={value}"]
+        if self.port:
+            argv += ["-p", str(self.port)]
+        if self.keyfile:
+            argv += ["-i", self.keyfile]
+        return [*argv, "-T", self.target]
+
+    def run(self, argv: Sequence[str], stdin: str, timeout: float) -> Result:
+        """Run one command there; bounded by ``timeout`` on the host, and by us if the line is dead.
+
+        Raises
+        ------
+        CommandTimeout
+            Also when the machine stopped answering.
+        HostUnavailable
+            When ssh itself failed: name, network, host key or login.
+        """
+        # ssh hands the remote shell one string: every word is quoted, so that it stays one word.
+        bounded = shlex.join(["timeout", "-k", "5", str(timeout), *argv])
+        try:
+            result = Local(self.host).run([*self.argv, "--", bounded], stdin, timeout + 15)
+        except CommandTimeout as error:
+            raise CommandTimeout(argv, error.exit_code, error.stdout, error.stderr, self.host) from None
+        if result.exit_code == SSH_FAILED:
+            said = (result.stderr.strip() or "ssh said nothing").splitlines()[-1]
+            raise HostUnavailable(
+                f"ssh cannot reach {self.host}: {said}. Try `ssh {self.target}` in a terminal: "
+                "the host's key must be known and a key of yours accepted, as nothing is asked here."
+            )
+        if result.exit_code == TIMED_OUT:
+            raise CommandTimeout(argv, TIMED_OUT, result.stdout, result.stderr, self.host)
+        return result
+
+
+def check(result: Result, argv: Sequence[str], host: str) -> Result:
+    """Raise CommandFailed unless the command succeeded."""
+    if result.exit_code != 0:
+        raise CommandFailed(argv, result.exit_code, result.stdout, result.stderr, host)
+    return result
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _text(file: tempfile._TemporaryFileWrapper[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")

@@ -1,0 +1,137 @@
+"""Every error of kvmkit.
+
+::
+
+    KvmkitError
+    ├── InvalidURI (ValueError)           the URI names no host that kvmkit can reach
+    ├── InvalidSpec (ValueError)          a field of a spec is wrong: ``.errors`` maps fields to messages
+    ├── NotFound (LookupError)            no VM, pool, volume … of that name; says which there are
+    ├── WrongState                        the VM is not in a state in which that can be done
+    ├── ShutdownTimeout (TimeoutError)    the guest did not power itself off in time
+    ├── Unsupported                       the host cannot do that at all; says why
+    ├── CommandFailed                     a command on a host failed: argv, exit code, stdout, stderr, host
+    │   └── CommandTimeout (TimeoutError) … or did not end in time and was killed
+    ├── HostUnavailable (ConnectionError) SSH or libvirt does not answer
+    ├── LibvirtFailed                     libvirt refused or failed; its own words, and the host
+    ├── Conflict                          something that is not ours stands where a step would make its own
+    ├── Busy                              another process is applying a plan to this host
+    ├── NotApplied                        a runbook went on before its plan was applied
+    └── ApplyFailed                       a step failed; ``.report`` says what was done and undone
+
+Each message says in one breath what happened, what was found on the host and
+what to do next.  In a notebook an error shows as that message alone: a user's
+mistake deserves no traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kvmkit.report import Report
+
+
+class KvmkitError(Exception):
+    """The root of every error that kvmkit raises on purpose."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Show one line in IPython and Jupyter, which look for this method."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class InvalidURI(KvmkitError, ValueError):
+    """The URI names no host that kvmkit can reach."""
+
+
+class InvalidSpec(KvmkitError, ValueError):
+    """One or more fields of a spec are wrong.
+
+    Parameters
+    ----------
+    errors
+        Field name to message; the message names the value and what the host has.
+    """
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        self.errors = dict(errors)
+        super().__init__("; ".join(f"{field}: {message}" for field, message in self.errors.items()))
+
+
+class NotFound(KvmkitError, LookupError):
+    """Nothing of that name is on the host."""
+
+
+class WrongState(KvmkitError):
+    """The VM is not in a state in which that can be done."""
+
+
+class ShutdownTimeout(KvmkitError, TimeoutError):
+    """The guest did not power itself off in time; it still runs."""
+
+
+class Unsupported(KvmkitError):
+    """This host cannot do that at all."""
+
+
+class CommandFailed(KvmkitError):
+    """A command on a host failed.
+
+    Attributes
+    ----------
+    argv, exit_code, stdout, stderr, host
+        What ran, how it ended, what it printed, and the URI of the host it ran on.
+    """
+
+    def __init__(self, argv: Sequence[str], exit_code: int, stdout: str, stderr: str, host: str) -> None:
+        self.argv = list(argv)
+        self.exit_code = exit_code
+        self.stdout = stdout
+        self.stderr = stderr
+        self.host = host
+        said = (stderr.strip() or stdout.strip() or "it printed nothing").splitlines()[-1]
+        super().__init__(f"{self._what()} on {host}: {' '.join(self.argv)[:200]}: {said[:500]}")
+
+    def _what(self) -> str:
+        return f"command failed with exit code {self.exit_code}"
+
+
+class CommandTimeout(CommandFailed, TimeoutError):
+    """A command on a host did not end in time and was killed."""
+
+    def _what(self) -> str:
+        return "command did not end in time and was killed"
+
+
+class HostUnavailable(KvmkitError, ConnectionError):
+    """SSH or libvirt does not answer on that host."""
+
+
+class LibvirtFailed(KvmkitError):
+    """libvirt refused or failed."""
+
+
+class Conflict(KvmkitError):
+    """Something that is not ours stands where a step would make its own; it is left alone."""
+
+
+class Busy(KvmkitError):
+    """Another process is applying a plan to this host."""
+
+
+class NotApplied(KvmkitError):
+    """A runbook went on before its plan was applied."""
+
+
+class ApplyFailed(KvmkitError):
+    """A step of a plan failed.
+
+    Attributes
+    ----------
+    report
+        A row per step: what was done, what failed, what was undone.
+    """
+
+    def __init__(self, message: str, report: Report) -> None:
+        self.report = report
+        super().__init__(message)

@@ -1,0 +1,199 @@
+"""connect() and Host: the commands and the libvirt connection of one machine."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+
+import libvirt
+
+from kvmkit.commands import Local, Result, Runner, Ssh, check
+from kvmkit.errors import HostUnavailable, InvalidURI, LibvirtFailed, Unsupported
+from kvmkit.practice import Practice
+
+__all__ = ["Host", "connect"]
+
+PRACTICE_URI = "test:///default"
+URIS = "test:///default (practice), qemu:///system, qemu:///session, qemu+ssh://USER@HOST[:PORT]/system"
+
+_hosts: dict[str, Host] = {}
+
+
+class Host:
+    """One machine that runs VMs.  Made by :func:`connect`.
+
+    Attributes
+    ----------
+    uri
+        The libvirt URI that names it.
+    practice
+        The practice host's state; None on a real host.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.practice: Practice | None = None
+        self._runner: Runner | None = None
+        self._connection: libvirt.virConnect | None = None
+        if uri == PRACTICE_URI:
+            self.practice = Practice()
+        else:
+            self._runner = _runner(uri)
+
+    def __repr__(self) -> str:
+        return f"<Host {self.uri}>"
+
+    @property
+    def is_session(self) -> bool:
+        """Whether the VMs run as the user who connects (``qemu:///session``)."""
+        return urlsplit(self.uri).path == "/session"
+
+    @property
+    def ssh(self) -> Ssh | None:
+        """The SSH target; None on a local or practice host."""
+        return self._runner if isinstance(self._runner, Ssh) else None
+
+    def run(self, argv: Sequence[str], *, stdin: str = "", timeout: float = 60, ok: bool = True) -> Result:
+        """Run a command on the host.
+
+        Parameters
+        ----------
+        argv
+            The command and its arguments; never a shell string.
+        stdin
+            What it reads.
+        timeout
+            Seconds after which it is killed, whatever its children do.
+        ok
+            Whether a non-zero exit code is an error.
+
+        Raises
+        ------
+        CommandFailed, CommandTimeout, HostUnavailable
+            Carrying argv, exit code, stdout, stderr and host.
+        Unsupported
+            On the practice host, which runs no commands.
+        """
+        if self._runner is None:
+            raise Unsupported(f"the practice host runs no commands: {argv[0]} needs a real host, such as {URIS}")
+        result = self._runner.run(argv, stdin, timeout)
+        return check(result, argv, self.uri) if ok else result
+
+    @contextlib.contextmanager
+    def reading(self, doing: str) -> Iterator[libvirt.virConnect]:
+        """Give the libvirt connection for reading; `doing` says what for, should libvirt fail.
+
+        Raises
+        ------
+        HostUnavailable
+            No daemon answers.
+        LibvirtFailed
+            libvirt's own words, with `doing` and the host.
+        """
+        connection = self._open()
+        try:
+            yield connection
+        except libvirt.libvirtError as error:
+            raise LibvirtFailed(f"cannot {doing} on {self.uri}: {error.get_error_message()}") from error
+
+    @contextlib.contextmanager
+    def changing(self, doing: str) -> Iterator[libvirt.virConnect]:
+        """Give the libvirt connection for a change; the practice host keeps what it made.
+
+        Raises
+        ------
+        HostUnavailable, LibvirtFailed
+            As :meth:`reading`.
+        """
+        kept = self.practice.changing() if self.practice else contextlib.nullcontext()
+        with kept, self.reading(doing) as connection:
+            yield connection
+
+    def _open(self) -> libvirt.virConnect:
+        if self.practice:
+            return self.practice.connection()
+        if self._connection is not None:
+            # A daemon that was restarted is only noticed by asking it something.
+            with contextlib.suppress(libvirt.libvirtError):
+                self._connection.getLibVersion()
+                return self._connection
+        if self.ssh:
+            self.run(["true"])  # bounded in time and clear about keys and logins, which libvirt's ssh is not
+        try:
+            self._connection = libvirt.open(_libvirt_uri(self.uri))
+        except libvirt.libvirtError as error:
+            raise HostUnavailable(
+                f"libvirt does not answer on {self.uri}: {error.get_error_message()}. Start it there with "
+                "`systemctl start libvirtd` (or `virtqemud.socket`, where the daemons are modular); "
+                "kk.check_host(host) says what is missing."
+            ) from None
+        return self._connection
+
+
+def connect(uri: str) -> Host:
+    """Name a host; it is first contacted when something is asked of it.
+
+    Parameters
+    ----------
+    uri
+        A libvirt URI (https://libvirt.org/uri.html): ``test:///default`` is the
+        practice host; ``qemu:///system``, ``qemu:///session`` and
+        ``qemu+ssh://root@kvm1[:22]/system`` are real ones.  The SSH parameters
+        ``keyfile`` and ``command`` count for libvirt and for commands alike.
+
+    Returns
+    -------
+    Host
+        The same object for the same URI, so that its connection is shared.
+
+    Raises
+    ------
+    InvalidURI
+        If no host can be reached that way.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> kk.connect("test:///default")
+    <Host test:///default>
+    >>> kk.connect("vmware://esx1")
+    Traceback (most recent call last):
+      ...
+    kvmkit.errors.InvalidURI: 'vmware://esx1' is not a URI kvmkit can use; use one of: test:///default \
+(practice), qemu:///system, qemu:///session, qemu+ssh://USER@HOST[:PORT]/system
+    """
+    if uri not in _hosts:
+        # libvirt's default handler prints every error to stderr, and so into the notebook.
+        libvirt.registerErrorHandler(lambda _context, _error: None, None)
+        _hosts[uri] = Host(uri)
+    return _hosts[uri]
+
+
+def _runner(uri: str) -> Runner:
+    parts = urlsplit(uri)
+    refused = InvalidURI(f"{uri!r} is not a URI kvmkit can use; use one of: {URIS}")
+    try:
+        port = parts.port or 0
+    except ValueError:
+        raise refused from None
+    if parts.path not in ("/system", "/session"):
+        raise refused
+    if parts.scheme in ("qemu", "qemu+unix") and not parts.netloc:
+        return Local(uri)
+    # A name that begins with a dash would be an option to ssh.
+    if parts.scheme != "qemu+ssh" or not parts.hostname or parts.netloc.startswith("-") or parts.password:
+        raise refused
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    if query.get("no_verify", "0") != "0":
+        raise InvalidURI(f"{uri!r} asks not to verify the host's key; add it to known_hosts (ssh-keyscan) instead")
+    target = f"{parts.username}@{parts.hostname}" if parts.username else parts.hostname
+    return Ssh(uri, target, port, query.get("keyfile", ""), query.get("command", "ssh"))
+
+
+def _libvirt_uri(uri: str) -> str:
+    parts = urlsplit(uri)
+    if parts.scheme != "qemu+ssh":
+        return uri
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()} | {"no_tty": "1"}
+    return urlunsplit(parts._replace(query=urlencode(query, safe="/")))

@@ -1,0 +1,126 @@
+"""The practice host: libvirt's test driver, with a memory.
+
+The test driver keeps its VMs in one process and forgets them with it.  So
+after each change the whole host is written to one file, in the format that
+the driver itself reads (``test:///FILE``), and read back by whoever connects
+next: what one runbook makes, the next one sees.
+
+VMs, pools, volumes and networks are the test driver's own; only what a
+machine *is* (its processor, packages, settings) is recorded, from the files
+in ``kvmkit/data``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import libvirt
+from filelock import FileLock
+from lxml import etree
+
+from kvmkit.state import state_folder, write_whole
+
+__all__ = ["Practice", "fresh_practice_host", "recorded"]
+
+_TEST = "http://libvirt.org/schemas/domain/test/1.0"
+
+
+def recorded(name: str) -> str:
+    """The text of one recorded file of the practice host."""
+    return files("kvmkit").joinpath("data", name).read_text(encoding="utf-8")
+
+
+def recorded_path(name: str) -> Path:
+    """The path of one recorded file, for programs that read it themselves."""
+    return Path(str(files("kvmkit").joinpath("data", name)))
+
+
+def fresh_practice_host() -> None:
+    """Forget what was made on the practice host: it is as on the first day.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> kk.fresh_practice_host()
+    >>> list(kk.vms(kk.connect("test:///default")).index)
+    ['demo']
+    """
+    shutil.rmtree(state_folder() / "practice", ignore_errors=True)
+    shutil.rmtree(state_folder() / "journal" / "test%3A%2F%2F%2Fdefault", ignore_errors=True)
+
+
+class Practice:
+    """The practice host's state in a folder, and this process's connection to it."""
+
+    def __init__(self) -> None:
+        self._connection: libvirt.virConnect | None = None
+        self._loaded: tuple[str, int] | None = None
+
+    @property
+    def file(self) -> Path:
+        """The state, in the format of ``test:///FILE``; made on first use."""
+        folder = state_folder() / "practice"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        path = folder / "host.xml"
+        if not path.exists():
+            write_whole(path, recorded("practice-host.xml").encode())
+        return path
+
+    def connection(self) -> libvirt.virConnect:
+        """The connection, loaded again if another process has changed the host since."""
+        seen = (str(self.file), self.file.stat().st_mtime_ns)
+        if self._connection is None or self._loaded != seen:
+            self._connection = libvirt.open(f"test://{self.file}")
+            self._loaded = seen
+            for mark in etree.parse(self.file).iterfind("autostart"):
+                self._connection.lookupByName(mark.get("domain")).setAutostart(1)
+        return self._connection
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """Keep what is changed meanwhile; one process at a time."""
+        with FileLock(self.file.with_name("lock"), timeout=60):
+            connection = self.connection()
+            try:
+                yield
+            finally:  # also after an error: what did change, changed
+                write_whole(self.file, _dump(connection))
+                self._connection = None
+
+
+def _dump(connection: libvirt.virConnect) -> bytes:
+    """Describe the whole host as the test driver reads it."""
+    node = etree.fromstring(recorded("practice-host.xml"))
+    for tag in ("network", "pool", "domain", "autostart"):
+        for element in node.findall(tag):
+            node.remove(element)
+    for network in connection.listAllNetworks():
+        node.append(etree.fromstring(network.XMLDesc()))
+    for pool in connection.listAllStoragePools():
+        element = etree.fromstring(pool.XMLDesc())
+        element.extend(etree.fromstring(volume.XMLDesc()) for volume in pool.listAllVolumes())
+        node.append(element)
+    for domain in sorted(connection.listAllDomains(), key=lambda d: d.name()):
+        node.append(_dump_domain(domain))
+        if domain.autostart():
+            etree.SubElement(node, "autostart", domain=domain.name())
+    return bytes(etree.tostring(node, pretty_print=True))
+
+
+def _dump_domain(domain: libvirt.virDomain) -> etree._Element:
+    # INACTIVE: one definition a VM. Redefining a running VM is how its CD is changed here,
+    # as the test driver cannot update a device.
+    element = etree.fromstring(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    etree.SubElement(element, f"{{{_TEST}}}runstate", nsmap={"test": _TEST}).text = str(domain.state()[0])
+    if domain.hasManagedSaveImage():
+        etree.SubElement(element, f"{{{_TEST}}}hasmanagedsave", nsmap={"test": _TEST})
+    for snapshot in domain.listAllSnapshots():
+        # The driver reads each snapshot as a <domainsnapshot> in its namespace, and whether it is the current one.
+        kept = etree.SubElement(element, f"{{{_TEST}}}domainsnapshot", nsmap={"test": _TEST})
+        kept.extend(etree.fromstring(snapshot.getXMLDesc()))
+        etree.SubElement(kept, "active").text = str(snapshot.isCurrent())
+    return element

@@ -1,0 +1,138 @@
+"""Check and Report: facts judged, as a table, as text and as a DataFrame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from html import escape
+
+import pandas as pd
+
+__all__ = ["Check", "Report", "Status"]
+
+
+class Status(StrEnum):
+    """How a check ended."""
+
+    PASS = "PASS"
+    WARN = "WARN"
+    FAIL = "FAIL"
+    SKIP = "SKIP"
+
+
+# Okabe and Ito's colours: told apart by the colour-blind, legible on light and on dark.
+_COLOURS = {Status.PASS: "#009E73", Status.WARN: "#E69F00", Status.FAIL: "#D55E00", Status.SKIP: "#808080"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One fact, judged.
+
+    Attributes
+    ----------
+    check
+        What was looked at.
+    status
+        PASS, WARN, FAIL or SKIP.
+    found, expected
+        What the host has, and what it should have.
+    why
+        Why it matters.
+    fix
+        What to do about it; empty where there is nothing to do.
+    runbook
+        The runbook that does it, for example ``20-prepare-host``; empty where there is none.
+    """
+
+    check: str
+    status: Status
+    found: str
+    expected: str = ""
+    why: str = ""
+    fix: str = ""
+    runbook: str = ""
+
+
+class Report:
+    """Rows of :class:`Check` about one host.
+
+    Parameters
+    ----------
+    title
+        What was checked or done.
+    uri
+        The host.
+    checks
+        The rows.
+    plan_id
+        The plan that this is the outcome of; empty for a check.
+
+    Examples
+    --------
+    >>> from kvmkit.report import Check, Report, Status
+    >>> report = Report("demo", "test:///default", [Check("cpu", Status.PASS, "svm")])
+    >>> report.ok
+    True
+    >>> report
+    demo on test:///default: 1 PASS
+    PASS  cpu: svm
+    """
+
+    def __init__(self, title: str, uri: str, checks: list[Check], plan_id: str = "") -> None:
+        self.title = title
+        self.uri = uri
+        self.checks = tuple(checks)
+        self.plan_id = plan_id
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed."""
+        return all(c.status is not Status.FAIL for c in self.checks)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The rows as a DataFrame: RangeIndex; string columns named as the fields of :class:`Check`."""
+        columns = [f.name for f in fields(Check)]
+        rows = [[str(getattr(c, name)) for name in columns] for c in self.checks]
+        return pd.DataFrame(rows, columns=columns, dtype="str")
+
+    @property
+    def summary(self) -> str:
+        """The title, and how many rows ended how."""
+        counts = {s: sum(c.status is s for c in self.checks) for s in Status}
+        told = ", ".join(f"{n} {s}" for s, n in counts.items() if n) or "nothing to do"
+        return f"{self.title} on {self.uri}: {told}"
+
+    def __repr__(self) -> str:
+        lines = [self.summary]
+        for c in self.checks:
+            lines.append(f"{c.status:<4}  {c.check}: {c.found}")
+            if c.status in (Status.WARN, Status.FAIL):
+                lines += [f"      {label}: {text}" for label, text in _advice(c)]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(_html_row(c) for c in self.checks)
+        return (
+            f"<p><b>{escape(self.summary)}</b></p><table>"
+            "<tr><th></th><th style='text-align:left'>check</th><th style='text-align:left'>found</th>"
+            f"<th style='text-align:left'>what to do</th></tr>{rows}</table>"
+        )
+
+
+def _advice(c: Check) -> list[tuple[str, str]]:
+    runbook = f"{c.runbook}.ipynb" if c.runbook else ""
+    told = [("expected", c.expected), ("why", c.why), ("fix", c.fix), ("runbook", runbook)]
+    return [(label, text) for label, text in told if text]
+
+
+def _html_row(c: Check) -> str:
+    advice = ""
+    if c.status in (Status.WARN, Status.FAIL):
+        advice = "<br>".join(f"<i>{label}</i>: {escape(text)}" for label, text in _advice(c))
+    left = "style='text-align:left;vertical-align:top'"
+    badge = f"<b style='color:{_COLOURS[c.status]}'>{c.status}</b>"
+    return (
+        f"<tr><td {left}>{badge}</td><td {left}>{escape(c.check)}</td>"
+        f"<td {left}>{escape(c.found)}</td><td {left}>{advice}</td></tr>"
+    )

@@ -1,0 +1,39 @@
+"""Spec: what a person asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from kvmkit.errors import InvalidSpec
+
+__all__ = ["Spec"]
+
+
+class Spec(BaseModel):
+    """The base of every spec: flat, frozen, no Optionals, unknown fields refused.
+
+    Raises
+    ------
+    InvalidSpec
+        Naming each wrong field, its value and what was expected of it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise InvalidSpec(_messages(error)) from None
+
+
+def _messages(error: ValidationError) -> dict[str, str]:
+    messages = {}
+    for item in error.errors(include_url=False):
+        field = ".".join(str(part) for part in item["loc"]) or "spec"
+        value = repr(item["input"])
+        shown = value if len(value) <= 60 else f"{value[:57]}…"
+        messages[field] = f"{shown}: {item['msg'].removeprefix('Value error, ')}"
+    return messages
