@@ -1,0 +1,40 @@
+"""What all tests share, doctests and runbooks included: state of their own, and nothing of the person's."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+_SCRATCH = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Point everything that reads a person's own settings at an empty folder, for kernels too."""
+    scratch = tempfile.TemporaryDirectory(prefix="kvmkit-tests-", ignore_cleanup_errors=True)
+    config.stash[_SCRATCH] = scratch
+    for name in ("XDG_STATE_HOME", "IPYTHONDIR", "JUPYTER_CONFIG_DIR"):
+        os.environ[name] = str(Path(scratch.name, name.lower()))
+    os.environ.update(LC_ALL="C.UTF-8", TZ="UTC")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove that folder."""
+    config.stash[_SCRATCH].cleanup()
+
+
+@pytest.fixture(autouse=True)
+def fresh_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a state folder of its own, and so a fresh practice host and an empty journal."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give each runbook a state folder of its own.
+
+    nbval starts a kernel when its notebook is set up, which is after this hook; fixtures don't reach it.
+    """
+    if item.path.suffix == ".ipynb":
+        scratch = Path(item.config.stash[_SCRATCH].name)
+        os.environ["XDG_STATE_HOME"] = str(scratch / item.path.stem)
