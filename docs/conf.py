@@ -1,0 +1,37 @@
+"""How the documentation is built: Sphinx, with the runbooks as the tutorials."""
+
+from importlib.metadata import version as installed_version
+
+project = "kvmkit"
+copyright = "the kvmkit authors"
+version = release = installed_version("kvmkit")
+
+extensions = [
+    "myst_nb",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx_copybutton",
+]
+exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
+
+# Furo: one column for the text, which suits long runbooks, and it asks no other server for anything.
+html_theme = "furo"
+html_title = "kvmkit"
+# tools/build-docs puts the widgets' JavaScript there.
+html_static_path = ["../build/widgets"]
+html_copy_source = False
+
+# The pages show the outputs that are stored in the runbooks: those the tests compare cell by cell.
+nb_execution_mode = "off"
+nb_ipywidgets_js = {"embed.js": {}}
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+# Prompts and outputs are no part of what is copied.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+autodoc_member_order = "groupwise"
+
+# A class is described by its docstring; lists of inherited pydantic members say nothing about kvmkit.
+numpydoc_show_class_members = False

@@ -1,0 +1,157 @@
+"""What the project promises itself about its own files."""
+
+import inspect
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from numpydoc.validate import validate
+
+import kvmkit
+
+ROOT = Path(__file__).resolve().parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+# Of numpydoc's checks those that say whether something is described at all; the rest is taste.
+DESCRIBED = {
+    "GL08": "has no docstring",
+    "PR01": "leaves parameters undescribed",
+    "PR02": "describes parameters that it does not have",
+    "PR07": "names a parameter and says nothing about it",
+    "RT01": "does not say what it returns",
+    "SS01": "has no summary",
+}
+
+
+def tracked_files() -> list[Path]:
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [path for name in listing.stdout.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def code_cells(notebook: Path) -> list[dict[str, Any]]:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return [cell for cell in cells if cell["cell_type"] == "code" and "".join(cell["source"]).strip()]
+
+
+def test_conda_environment_agrees_with_pyproject() -> None:
+    entries = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    pip = next(entry["pip"] for entry in entries if isinstance(entry, dict))
+    project = PYPROJECT["project"]
+    wanted = [
+        *project["dependencies"],
+        *project["optional-dependencies"]["lab"],
+        *PYPROJECT["dependency-groups"]["test"],
+    ]
+
+    assert [*wanted, "-e ."] == pip
+    assert f"python{project['requires-python']}" in entries
+
+
+def test_the_lock_has_an_exact_version_of_every_requirement() -> None:
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    locked = set(re.findall(r"^([a-z0-9-]+)==", lock, flags=re.MULTILINE))
+    groups = [
+        PYPROJECT["project"]["dependencies"],
+        *PYPROJECT["project"]["optional-dependencies"].values(),
+        *PYPROJECT["dependency-groups"].values(),
+    ]
+    required = {re.split(r"[<>=~\[ ]", entry)[0].lower() for group in groups for entry in group}
+
+    assert required <= locked
+    assert "://" not in lock
+    assert "file:" not in lock
+
+
+@pytest.mark.parametrize("name", kvmkit.__all__)
+def test_every_public_name_is_described(name: str) -> None:
+    public = getattr(kvmkit, name)
+    if not callable(public):
+        assert inspect.getdoc(public), f"kvmkit.{name} has no docstring"
+        return
+    found = validate(f"{public.__module__}.{public.__qualname__}")["errors"]
+    faults = [f"{DESCRIBED[code]}: {text}" for code, text in found if code in DESCRIBED]
+
+    assert not faults, f"kvmkit.{name} {'; '.join(faults)}"
+
+
+def test_public_names_are_sorted_into_one_list_without_repeats() -> None:
+    assert len(kvmkit.__all__) == len(set(kvmkit.__all__))
+    assert not [name for name in kvmkit.__all__ if name.startswith("_")]
+
+
+def test_there_are_runbooks() -> None:
+    assert NOTEBOOKS
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_cell_of_a_runbook_ran_and_none_failed(notebook: Path) -> None:
+    cells = code_cells(notebook)
+    counts = [cell["execution_count"] for cell in cells]
+    failed = [
+        output["evalue"] for cell in cells for output in cell["outputs"] if output["output_type"] == "error"
+    ]
+
+    # nbval compares nothing of a cell that has no count. Counts in order say that it ran from top to bottom.
+    assert counts == list(range(1, len(cells) + 1))
+    assert not failed
+
+
+# Run with a clean interpreter. Audit events are Python's own record of what is opened; libvirt's calls are C and
+# leave none, so they are replaced before kvmkit can take them.
+IMPORT_AND_TELL = """
+import sys
+import libvirt
+
+def tell(event, args=()):
+    writes = event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+")
+    byte_code = writes and "__pycache__" in str(args[0])
+    if (writes and not byte_code) or event in {"socket.connect", "socket.bind", "subprocess.Popen", "os.fork"}:
+        sys.stderr.write(f"{event} {args}\\n")
+
+for name in ("open", "openAuth", "openReadOnly"):
+    setattr(libvirt, name, lambda *args, name=name: sys.stderr.write(f"libvirt.{name} {args}\\n"))
+sys.addaudithook(tell)
+import kvmkit
+"""
+
+
+def test_importing_prints_nothing_and_opens_nothing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_AND_TELL], cwd="/", capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_no_file_names_a_package_registry_or_a_folder_of_somebodys_machine() -> None:
+    # Put together here, so that this file does not name them.
+    hosts = ["pypi" + ".org", "python" + "hosted.org", "debian" + ".org/debian", "deb.debian" + ".org"]
+    hosts += ["security.debian" + ".org", "registry." + "npmjs", "archive.ubuntu" + ".com"]
+    places = [f"{ROOT}/", f"{Path.home()}/."]
+    forbidden = re.compile("|".join(map(re.escape, hosts + places)) + r"|/home/(?!user\b|me\b)\w+/")
+    hits = []
+    for path in tracked_files():
+        if path.is_symlink() or path.suffix in {".png", ".gz"}:
+            continue
+        text = path.read_text(encoding="utf-8")
+        hits += [f"{path.relative_to(ROOT)}: {found.group()}" for found in forbidden.finditer(text)]
+
+    assert not hits
+
+
+def test_every_make_target_explains_itself() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, flags=re.MULTILINE)
+    assert phony
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert {line.split()[1] for line in shown.splitlines() if line.startswith("  make ")} == set(
+        phony[1].split()
+    )
