@@ -103,16 +103,18 @@ def test_every_cell_of_a_runbook_ran_and_none_failed(notebook: Path) -> None:
     assert not failed
 
 
-# Run with a clean interpreter. Audit events are Python's own record of what is opened; libvirt's calls are C and
-# leave none, so they are replaced before kvmkit can take them.
+# For an interpreter of its own. Audit events are Python's own record of what is opened; libvirt's calls are C
+# and leave none, so they are replaced before kvmkit can take them.
 IMPORT_AND_TELL = """
 import sys
 import libvirt
 
+OPENS = {"socket.connect", "socket.bind", "subprocess.Popen", "os.fork"}
+
 def tell(event, args=()):
     writes = event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+")
     byte_code = writes and "__pycache__" in str(args[0])
-    if (writes and not byte_code) or event in {"socket.connect", "socket.bind", "subprocess.Popen", "os.fork"}:
+    if (writes and not byte_code) or event in OPENS:
         sys.stderr.write(f"{event} {args}\\n")
 
 for name in ("open", "openAuth", "openReadOnly"):
