@@ -43,7 +43,7 @@ lock: .venv/stamp ## Write requirements.lock anew, with the newest versions that
 		--output-file requirements.lock pyproject.toml
 
 clean: ## Remove what was built, the virtual environment included
-	rm -rf .venv build docs/_build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv build docs/tutorials/runbooks .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 system: ## Install the system packages that are missing
 	@tools/system-packages

@@ -1,6 +1,17 @@
 """How the documentation is built: Sphinx, with the runbooks as the tutorials."""
 
+import shutil
 from importlib.metadata import version as installed_version
+from pathlib import Path
+
+# Copied, because a link to the folder is followed and the pages then can't find one another.
+here = Path(__file__).parent
+shutil.rmtree(here / "tutorials/runbooks", ignore_errors=True)
+shutil.copytree(
+    here.parent / "notebooks",
+    here / "tutorials/runbooks",
+    ignore=shutil.ignore_patterns(".ipynb_checkpoints"),
+)
 
 project = "kvmkit"
 copyright = "the kvmkit authors"
@@ -12,7 +23,9 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx_copybutton",
 ]
-exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
+# Every reference into kvmkit must lead somewhere; pandas and the others are not looked up.
+nitpicky = True
+nitpick_ignore_regex = [("py:.*", r"(?!kvmkit\b).*")]
 
 # Furo: one column for the text, which suits long runbooks, and it asks no other server for anything.
 html_theme = "furo"
@@ -32,6 +45,5 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 autodoc_member_order = "groupwise"
-
 # A class is described by its docstring; lists of inherited pydantic members say nothing about kvmkit.
 numpydoc_show_class_members = False
