@@ -1,0 +1,93 @@
+"""kvmkit: KVM hosts and virtual machines from a notebook, checked, previewed and with a way back.
+
+>>> import kvmkit as kk
+>>> host = kk.connect("test:///default")
+>>> plan = kk.plan_vm(host, kk.VMSpec(name="web1", memory_mib=1024, vcpus=1, disk_gib=10))
+>>> report = kk.apply(plan)
+>>> kk.vms(host).loc["web1", "state"]
+'running'
+>>> kk.undo(report).ok
+True
+"""
+
+from kvmkit.apply import apply, history, pending, undo
+from kvmkit.check import check_host
+from kvmkit.errors import (
+    ApplyFailed,
+    Busy,
+    CommandFailed,
+    CommandTimeout,
+    Conflict,
+    HostUnavailable,
+    InvalidSpec,
+    InvalidURI,
+    KvmkitError,
+    LibvirtFailed,
+    NotApplied,
+    NotFound,
+    ShutdownTimeout,
+    Unsupported,
+    WrongState,
+)
+from kvmkit.host import Host, connect
+from kvmkit.plan import Plan, Step
+from kvmkit.practice import fresh_practice_host
+from kvmkit.report import Check, Report, Status
+from kvmkit.vm.console import console_log, screenshot, viewer_commands
+from kvmkit.vm.create import plan_vm
+from kvmkit.vm.delete import plan_undefine
+from kvmkit.vm.facts import addresses, networks, pools, vms, volumes
+from kvmkit.vm.lifecycle import autostart, destroy, reboot, resume, shutdown, start, suspend
+from kvmkit.vm.media import eject_media, insert_media
+from kvmkit.vm.spec import VMSpec
+
+__all__ = [
+    "ApplyFailed",
+    "Busy",
+    "Check",
+    "CommandFailed",
+    "CommandTimeout",
+    "Conflict",
+    "Host",
+    "HostUnavailable",
+    "InvalidSpec",
+    "InvalidURI",
+    "KvmkitError",
+    "LibvirtFailed",
+    "NotApplied",
+    "NotFound",
+    "Plan",
+    "Report",
+    "ShutdownTimeout",
+    "Status",
+    "Step",
+    "Unsupported",
+    "VMSpec",
+    "WrongState",
+    "addresses",
+    "apply",
+    "autostart",
+    "check_host",
+    "connect",
+    "console_log",
+    "destroy",
+    "eject_media",
+    "fresh_practice_host",
+    "history",
+    "insert_media",
+    "networks",
+    "pending",
+    "plan_undefine",
+    "plan_vm",
+    "pools",
+    "reboot",
+    "resume",
+    "screenshot",
+    "shutdown",
+    "start",
+    "suspend",
+    "undo",
+    "viewer_commands",
+    "vms",
+    "volumes",
+]

@@ -7,11 +7,11 @@ import os
 import shlex
 import signal
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from tempfile import TemporaryFile, gettempdir
+from typing import IO, Protocol, cast
 
 from plumbum import CommandNotFound, local
 
@@ -58,19 +58,20 @@ class Local:
             With what it had printed until then.
         """
         # Files, not pipes: a grandchild that keeps the output open then holds nobody up.
-        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
             given.write(stdin.encode())
             given.seek(0)
             try:
                 command = local[argv[0]]
             except CommandNotFound:
                 return Result(NOT_FOUND, "", f"{argv[0]}: command not found")
-            process = command.popen(list(argv[1:]), stdin=given, stdout=out, stderr=err, new_session=True)
+            popen = command.popen(list(argv[1:]), stdin=given, stdout=out, stderr=err, new_session=True)
+            process = cast("subprocess.Popen[bytes]", popen)  # plumbum's own type leaves out wait's timeout
             try:
                 exit_code = process.wait(timeout)
             except subprocess.TimeoutExpired:
                 _kill_group(process)
-                raise CommandTimeout(argv, process.returncode, _text(out), _text(err), self.host) from None
+                raise CommandTimeout(argv, TIMED_OUT, _text(out), _text(err), self.host) from None
             except BaseException:  # an interrupted kernel must not leave the command running
                 _kill_group(process)
                 raise
@@ -95,7 +96,7 @@ class Ssh:
     @property
     def argv(self) -> list[str]:
         """The ssh command line up to the target."""
-        control = Path(tempfile.gettempdir()) / f"kvmkit-ssh-{os.getuid()}"
+        control = Path(gettempdir()) / f"kvmkit-ssh-{os.getuid()}"
         control.mkdir(mode=0o700, exist_ok=True)
         options = {
             "BatchMode": "yes",
@@ -155,6 +156,6 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _text(file: tempfile._TemporaryFileWrapper[bytes]) -> str:
+def _text(file: IO[bytes]) -> str:
     file.seek(0)
     return file.read().decode(errors="replace")

@@ -71,7 +71,7 @@ class ShutdownTimeout(KvmkitError, TimeoutError):
 
 
 class Unsupported(KvmkitError):
-    """This host cannot do that at all."""
+    """The host cannot do that at all."""
 
 
 class CommandFailed(KvmkitError):

@@ -76,7 +76,9 @@ class Host:
             On the practice host, which runs no commands.
         """
         if self._runner is None:
-            raise Unsupported(f"the practice host runs no commands: {argv[0]} needs a real host, such as {URIS}")
+            raise Unsupported(
+                f"the practice host runs no commands: {argv[0]} needs a real host, such as {URIS}"
+            )
         result = self._runner.run(argv, stdin, timeout)
         return check(result, argv, self.uri) if ok else result
 
@@ -186,7 +188,9 @@ def _runner(uri: str) -> Runner:
         raise refused
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     if query.get("no_verify", "0") != "0":
-        raise InvalidURI(f"{uri!r} asks not to verify the host's key; add it to known_hosts (ssh-keyscan) instead")
+        raise InvalidURI(
+            f"{uri!r} asks not to verify the host's key; add it to known_hosts (ssh-keyscan) instead"
+        )
     target = f"{parts.username}@{parts.hostname}" if parts.username else parts.hostname
     return Ssh(uri, target, port, query.get("keyfile", ""), query.get("command", "ssh"))
 

@@ -30,12 +30,12 @@ _TEST = "http://libvirt.org/schemas/domain/test/1.0"
 
 
 def recorded(name: str) -> str:
-    """The text of one recorded file of the practice host."""
+    """Read the text of one recorded file of the practice host."""
     return files("kvmkit").joinpath("data", name).read_text(encoding="utf-8")
 
 
 def recorded_path(name: str) -> Path:
-    """The path of one recorded file, for programs that read it themselves."""
+    """Find one recorded file, for programs that read it themselves."""
     return Path(str(files("kvmkit").joinpath("data", name)))
 
 
@@ -71,7 +71,7 @@ class Practice:
         return path
 
     def connection(self) -> libvirt.virConnect:
-        """The connection, loaded again if another process has changed the host since."""
+        """Give the connection, loaded again if another process has changed the host since."""
         seen = (str(self.file), self.file.stat().st_mtime_ns)
         if self._connection is None or self._loaded != seen:
             self._connection = libvirt.open(f"test://{self.file}")
@@ -119,7 +119,7 @@ def _dump_domain(domain: libvirt.virDomain) -> etree._Element:
     if domain.hasManagedSaveImage():
         etree.SubElement(element, f"{{{_TEST}}}hasmanagedsave", nsmap={"test": _TEST})
     for snapshot in domain.listAllSnapshots():
-        # The driver reads each snapshot as a <domainsnapshot> in its namespace, and whether it is the current one.
+        # The driver reads each snapshot in its namespace, and whether it is the current one.
         kept = etree.SubElement(element, f"{{{_TEST}}}domainsnapshot", nsmap={"test": _TEST})
         kept.extend(etree.fromstring(snapshot.getXMLDesc()))
         etree.SubElement(kept, "active").text = str(snapshot.isCurrent())

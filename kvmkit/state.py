@@ -9,7 +9,7 @@ __all__ = ["state_folder", "write_whole"]
 
 
 def state_folder() -> Path:
-    """``$XDG_STATE_HOME/kvmkit``, for this user's eyes only (XDG base directory specification)."""
+    """Make ``$XDG_STATE_HOME/kvmkit``, for this user's eyes only (XDG base directory specification)."""
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     folder = Path(base) / "kvmkit"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

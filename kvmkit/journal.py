@@ -1,0 +1,159 @@
+"""The journal: what was done to a host, on disk before it is done.
+
+One file per application of a plan, under ``$XDG_STATE_HOME/kvmkit/journal``, a
+folder per host.  Each line is one JSON object, flushed to the disk before the
+host is touched, so that a killed process leaves a record of where it stood.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from kvmkit.errors import Busy
+from kvmkit.plan import Plan
+from kvmkit.state import state_folder
+
+__all__ = ["Entry", "entries", "history_frame", "lock", "note_act"]
+
+OPEN = ("applying", "undoing")
+"""States of an application that nobody has finished."""
+
+
+def _folder(uri: str) -> Path:
+    folder = state_folder() / "journal" / quote(uri, safe="")[:200]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+@contextlib.contextmanager
+def lock(uri: str, doing: str) -> Iterator[None]:
+    """Let one process at a time apply or undo on a host.
+
+    Raises
+    ------
+    Busy
+        Naming the process that is at it.  The lock goes with its process, however that ends.
+    """
+    folder = _folder(uri)
+    holder = folder / "holder"
+    try:
+        with FileLock(folder / "lock", timeout=0):
+            holder.write_text(f"process {os.getpid()} is {doing}", encoding="utf-8")
+            yield
+    except Timeout:
+        with contextlib.suppress(FileNotFoundError):
+            raise Busy(
+                f"{holder.read_text(encoding='utf-8')} on {uri}: wait for it, then try again"
+            ) from None
+        raise Busy(f"another process is just beginning on {uri}: try again") from None
+
+
+class Entry:
+    """One application of a plan.
+
+    Attributes
+    ----------
+    token
+        Names this application alone; things made on the host are marked with it.
+    plan
+        The plan as it is being applied, generated UUIDs and MACs included.
+    state
+        ``applying``, ``done``, ``undoing`` or ``undone``.
+    steps
+        Per step: ``""`` (not begun), ``started``, ``done``, ``already`` (was so before), ``undone``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.state = "applying"
+        records = list(_records(path))
+        head = records[0]
+        self.token: str = head["token"]
+        self.time: str = head["time"]
+        self.operator: str = head["operator"]
+        self.plan = Plan.model_validate(head["plan"])
+        self.steps = [""] * len(self.plan.steps)
+        for record in records[1:]:
+            self._take(record)
+
+    @classmethod
+    def begin(cls, plan: Plan) -> Entry:
+        """Record that this plan begins."""
+        now = datetime.now(UTC)
+        path = _folder(plan.uri) / f"{now:%Y%m%dT%H%M%S.%f}-{plan.id}.jsonl"
+        head = {
+            "token": uuid.uuid4().hex,
+            "time": now.isoformat(timespec="seconds"),
+            "operator": getpass.getuser(),
+            "plan": plan.model_dump(mode="json"),
+        }
+        _append(path, head)
+        return cls(path)
+
+    def write(self, **record: Any) -> None:
+        """Record the `state` of the whole, or of one `step`."""
+        _append(self.path, record | {"time": datetime.now(UTC).isoformat(timespec="seconds")})
+        self._take(record)
+
+    def _take(self, record: dict[str, Any]) -> None:
+        if "step" not in record:
+            self.state = record["state"]
+        else:
+            self.steps[record["step"]] = record["state"]
+
+
+def entries(uri: str) -> list[Entry]:
+    """Every application on a host, oldest first."""
+    paths = sorted(path for path in _folder(uri).glob("*.jsonl") if path.name != "acts.jsonl")
+    return [Entry(path) for path in paths if next(_records(path), None)]
+
+
+def note_act(uri: str, what: str) -> None:
+    """Record a lifecycle verb, before it is done."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    _append(_folder(uri) / "acts.jsonl", {"time": now, "operator": getpass.getuser(), "what": what})
+
+
+def history_frame(uri: str) -> pd.DataFrame:
+    """All of it as a DataFrame; see :func:`kvmkit.history`."""
+    rows = [(e.time, e.operator, e.plan.title, e.plan.id, e.state) for e in entries(uri)]
+    acts = _folder(uri) / "acts.jsonl"
+    if acts.exists():
+        rows += [(r["time"], r["operator"], r["what"], "", "asked") for r in _records(acts)]
+    frame = pd.DataFrame(sorted(rows), columns=["time", "operator", "what", "plan", "state"], dtype="str")
+    return frame.assign(time=pd.to_datetime(frame["time"], utc=True).astype("datetime64[s, UTC]"))
+
+
+def _append(path: Path, record: dict[str, Any]) -> None:
+    new = not path.exists()
+    with path.open("a+b") as file:
+        # Half a line of a killed process must not swallow this one.
+        torn = not new and not path.read_bytes().endswith(b"\n")
+        file.write(b"\n" * torn + json.dumps(record).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    if new:
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _records(path: Path) -> Iterator[dict[str, Any]]:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        # A process killed while it wrote leaves half a line at the end: that record was not yet acted on.
+        with contextlib.suppress(json.JSONDecodeError):
+            yield json.loads(line)

@@ -1,0 +1,124 @@
+"""Step and Plan: what would change and how it is undone, as data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from html import escape
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+__all__ = ["Plan", "Step"]
+
+
+class Step(BaseModel):
+    """One change.
+
+    Attributes
+    ----------
+    action
+        The name under which the code that makes it is registered (:mod:`kvmkit.apply`).
+    title, undo
+        What it does and how that is taken back, for a person.
+    lost
+        What can't be taken back, for a person; empty if everything can.
+    args
+        What the action needs to know; plain data, kept in the journal.
+    secrets
+        What the action needs to know and nobody else: never shown, never kept.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    action: str
+    title: str
+    undo: str = ""
+    lost: str = ""
+    args: dict[str, Any] = Field(default_factory=dict)
+    secrets: dict[str, SecretStr] = Field(default_factory=dict, exclude=True, repr=False)
+
+
+class Plan(BaseModel):
+    """Steps on one host, in order.  It carries the host's URI, has no effect and can be kept as JSON.
+
+    Attributes
+    ----------
+    uri
+        The host.
+    title
+        What it is for.
+    steps
+        What would change.
+    notes
+        What the reader should know: choices made, values adjusted, warnings.
+    shown
+        Title to text: the command and the XML that the plan stands for.
+    generated
+        UUIDs and MAC addresses made up while planning: they are not part of the id.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: str
+    title: str
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...] = ()
+    shown: dict[str, str] = Field(default_factory=dict)
+    generated: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Ten hexadecimal digits: the same host and the same steps give the same id."""
+        steps = [step.model_dump(include={"action", "args"}) for step in self.steps]
+        text = json.dumps([self.uri, steps], sort_keys=True)
+        for value in self.generated:
+            text = text.replace(value, "")
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.steps
+
+    def _rows(self) -> list[tuple[str, str]]:
+        return [
+            (step.title, f"cannot be undone: {step.lost}" if step.lost else f"undo: {step.undo}")
+            for step in self.steps
+        ]
+
+    @property
+    def _head(self) -> str:
+        return f"Plan {self.id} on {self.uri}: {self.title}"
+
+    @property
+    def _foot(self) -> str:
+        if self.empty:
+            return "Nothing to do: the host is already so."
+        return "Nothing has been changed yet. kk.apply(plan) does it."
+
+    def __repr__(self) -> str:
+        lines = [self._head]
+        for number, (title, back) in enumerate(self._rows(), 1):
+            lines += [f"  {number}. {title}", f"     {back}"]
+        lines += [f"  note: {note}" for note in self.notes]
+        return "\n".join([*lines, self._foot])
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        left = "style='text-align:left'"
+        rows = "".join(
+            f"<tr><td>{number}</td><td {left}>{escape(title)}</td><td {left}>{escape(back)}</td></tr>"
+            for number, (title, back) in enumerate(self._rows(), 1)
+        )
+        notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
+        shown = "".join(
+            f"<details><summary>{escape(title)}</summary><pre>{escape(text)}</pre></details>"
+            for title, text in self.shown.items()
+        )
+        return (
+            f"<p><b>{escape(self._head)}</b></p>"
+            f"<table><tr><th></th><th {left}>step</th><th {left}>way back</th></tr>{rows}</table>"
+            f"<ul>{notes}</ul>{shown}<p>{escape(self._foot)}</p>"
+        )

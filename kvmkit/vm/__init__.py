@@ -1,0 +1,1 @@
+"""Virtual machines: what there is, making, running, looking at and deleting them."""

@@ -1,0 +1,123 @@
+"""What a VM shows: its console's log, a picture of its screen, and how to look at it oneself."""
+
+from __future__ import annotations
+
+import io
+import shlex
+
+from PIL import Image
+
+from kvmkit.errors import Unsupported, WrongState
+from kvmkit.host import Host
+from kvmkit.vm.facts import STATES, domain
+from kvmkit.vm.xml import parse
+
+__all__ = ["console_log", "screenshot", "viewer_commands"]
+
+LOG_BYTES = 2**20
+
+
+def console_log(host: Host, name: str) -> str:
+    """Read what a VM has printed on its serial console since it was started.
+
+    Linux prints there when its kernel's arguments say ``console=ttyS0``.
+
+    Parameters
+    ----------
+    host, name
+        Where, and which VM.
+
+    Returns
+    -------
+    str
+        At most the last MiB.
+
+    Raises
+    ------
+    Unsupported
+        On the practice host, and for a VM whose console is not logged.
+    NotFound, CommandFailed
+        There is no such VM; the log cannot be read (it belongs to root).
+    """
+    if host.practice:
+        raise Unsupported("a VM of the practice host runs no system, so its console says nothing")
+    with host.reading(f"look for the console log of VM {name}") as connection:
+        xml = parse(domain(host, connection, name).XMLDesc())
+    log = xml.find("devices/serial/log")
+    if log is None:
+        raise Unsupported(
+            f"the console of VM {name} on {host.uri} is not logged; VMs that kvmkit makes there are, "
+            "others by <log file='…'/> in their <serial> (https://libvirt.org/formatdomain.html)"
+        )
+    said = host.run(["tail", "-c", str(LOG_BYTES), "--", log.get("file")]).stdout
+    return said.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def screenshot(host: Host, name: str) -> Image.Image:
+    """Take a picture of a running VM's screen.
+
+    Parameters
+    ----------
+    host, name
+        Where, and which VM.
+
+    Returns
+    -------
+    PIL.Image.Image
+        The screen; on the practice host libvirt's test picture.
+
+    Raises
+    ------
+    NotFound, WrongState, LibvirtFailed
+        There is no such VM; it is off; it has no screen.
+    """
+    with host.reading(f"take a picture of VM {name}") as connection:
+        dom = domain(host, connection, name)
+        if not dom.isActive():
+            state = STATES[dom.state()[0]]
+            raise WrongState(
+                f"VM {name} on {host.uri} has no picture: it is {state}; kk.start(host, {name!r})"
+            )
+        stream = connection.newStream(0)
+        dom.screenshot(stream, 0)
+        data = io.BytesIO()
+        stream.recvAll(lambda _stream, chunk, _opaque: data.write(chunk), None)
+        stream.finish()
+    return Image.open(data)
+
+
+def viewer_commands(host: Host, name: str) -> list[str]:
+    """Say how to look at a VM's screen and use it, in a terminal of one's own desktop.
+
+    Parameters
+    ----------
+    host, name
+        Where, and which VM.
+
+    Returns
+    -------
+    list of str
+        Commands: virt-viewer, which finds its way itself, and for a VM on another machine also
+        an SSH tunnel for any VNC viewer, as long as the VM runs.
+
+    Raises
+    ------
+    NotFound, WrongState
+        There is no such VM; it has no screen.
+    """
+    with host.reading(f"look for the screen of VM {name}") as connection:
+        xml = parse(domain(host, connection, name).XMLDesc())
+    screen = xml.find("devices/graphics")
+    if screen is None:
+        raise WrongState(
+            f"VM {name} on {host.uri} has no screen; its console: kk.console_log(host, {name!r})"
+        )
+    commands = [shlex.join(["virt-viewer", "--connect", host.uri, name])]
+    port = screen.get("port", "-1")
+    if host.ssh and port != "-1":
+        listens = screen.get("listen", "127.0.0.1")
+        there = listens if listens not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104 - read, not bound
+        login = [*(["-p", str(host.ssh.port)] if host.ssh.port else []), host.ssh.target]
+        commands.append(shlex.join(["ssh", "-N", "-L", f"127.0.0.1:{port}:{there}:{port}", *login]))
+        commands.append(shlex.join(["remote-viewer", f"{screen.get('type')}://127.0.0.1:{port}"]))
+    return commands

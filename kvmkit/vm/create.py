@@ -1,0 +1,236 @@
+"""plan_vm: from a spec and what is on the host to the steps that make the VM."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from lxml import etree
+
+from kvmkit.check.facts import read_facts
+from kvmkit.check.kvm import qemu_user, usable_kvm
+from kvmkit.errors import InvalidSpec
+from kvmkit.host import Host
+from kvmkit.plan import Plan, Step
+from kvmkit.vm.describe import Described, Disk, describe
+from kvmkit.vm.needs import Needs, read_needs
+from kvmkit.vm.spec import VMSpec
+
+__all__ = ["plan_vm"]
+
+GIB = 2**30
+FILE_POOLS = ("dir", "fs", "netfs")
+"""Pools of files, where a volume can be qcow2; in the others (logical, disk …) it is a raw device."""
+
+
+def plan_vm(host: Host, spec: VMSpec) -> Plan:
+    """Plan a new VM; nothing is changed.
+
+    Parameters
+    ----------
+    host
+        Where it is to run.
+    spec
+        What is asked for: a blank disk and an ISO, an existing image, or a kernel and initrd.
+
+    Returns
+    -------
+    Plan
+        Volume, definition, autostart if asked for, start.  It shows virt-install's command
+        line and the XML; the notes say what was chosen.
+
+    Raises
+    ------
+    InvalidSpec
+        Naming each field that does not fit the host, its value and what the host has.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> plan = kk.plan_vm(kk.connect("test:///default"), kk.VMSpec(name="web1"))
+    >>> [step.action for step in plan.steps]
+    ['volume-create', 'vm-define', 'vm-start']
+    """
+    needs, kvm = read_needs(host, spec), read_facts(host, only_kvm=True)
+    problems: dict[str, str] = {}
+    for name, text in (*_problems(spec, needs), *_closed(spec, needs, *qemu_user(kvm))):
+        problems.setdefault(name, f"{_short(getattr(spec, name))}: {text}")
+    if problems:
+        raise InvalidSpec(problems)
+    usable, reason = usable_kvm(kvm)
+    disk = _disk(spec, needs)
+    cdrom = needs.find(spec.cdrom, spec.pool)[0].path if spec.cdrom else ""
+    described = describe(host, spec, disk, cdrom, "kvm" if usable else "qemu")
+    return _plan(host.uri, spec, needs, disk, described, f"{'kvm' if usable else 'qemu'}: {reason}")
+
+
+def _problems(spec: VMSpec, needs: Needs) -> Iterator[tuple[str, str]]:
+    """Say, field by field, what does not fit the host."""
+    if spec.name in needs.vms:
+        yield "name", f"a VM of that name is there already; taken are: {_some(needs.vms)}"
+    if spec.memory_mib > needs.memory_mib:
+        yield "memory_mib", f"the host has {needs.memory_mib} MiB in all"
+    if spec.bridge and spec.bridge not in needs.bridges:
+        yield "bridge", f"no such bridge; the host has: {_some(needs.bridges)}"
+    elif spec.network and not spec.bridge and not needs.networks.get(spec.network):
+        state = "is not active" if spec.network in needs.networks else "is not there"
+        active = [name for name, on in needs.networks.items() if on]
+        yield "network", f"that network {state}; active are: {_some(active)}"
+    if spec.vnc_port in needs.vnc_ports:
+        yield "vnc_port", f"VM {needs.vnc_ports[spec.vnc_port]} has it; -1 takes a free one"
+    for name in ("kernel", "initrd"):
+        path = getattr(spec, name)
+        if path and path not in needs.files:
+            yield name, "no such file on the host"
+    for name in ("image", "cdrom"):
+        yield from _lookup_problems(name, spec, needs)
+    yield from _disk_problems(spec, needs)
+
+
+def _lookup_problems(name: str, spec: VMSpec, needs: Needs) -> Iterator[tuple[str, str]]:
+    wanted = getattr(spec, name)
+    found = needs.find(wanted, spec.pool)
+    if wanted and not found:
+        folders = _some([f"{pool} ({p.path})" for pool, p in needs.pools.items()])
+        yield name, f"in no active storage pool of the host; put it into one of: {folders}"
+    elif len(found) > 1:
+        yield name, f"several pools have it; give one path of: {_some([v.path for v in found])}"
+
+
+def _disk_problems(spec: VMSpec, needs: Needs) -> Iterator[tuple[str, str]]:
+    pool = needs.pools.get(spec.pool)
+    if pool is None:
+        yield "pool", f"no such active pool; active are: {_some(needs.pools)}"
+        return
+    image = needs.find(spec.image, spec.pool)[:1]
+    if needs.image_writers:
+        yield "image", f"in use: {_some(needs.image_writers)} writes to it, and a base image must not change"
+    for base in image:
+        if spec.disk_gib and spec.disk_gib * GIB < base.capacity:
+            yield (
+                "disk_gib",
+                f"smaller than the image, which has {base.capacity / GIB:g} GiB; 0: just as large",
+            )
+        if pool.type not in FILE_POOLS:
+            yield "pool", f"a pool of type {pool.type} cannot hold a disk on top of an image"
+    if spec.disk_gib * GIB > pool.capacity:
+        yield "disk_gib", f"pool {spec.pool} has {pool.capacity / GIB:.1f} GiB in all"
+    name = _volume_name(spec, needs)
+    taken = any((v.pool, v.name) == (spec.pool, name) for v in needs.volumes)
+    if taken and (spec.disk_gib or image):
+        left = "perhaps left by a VM that was deleted without it"
+        yield (
+            "name",
+            f"its disk {name} is in pool {spec.pool} already, {left}; take another name or delete it",
+        )
+
+
+def _closed(spec: VMSpec, needs: Needs, user: str, groups: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Find what QEMU cannot reach: libvirt would find out only at the start."""
+    paths = {name: getattr(spec, name) for name in ("kernel", "initrd")}
+    for name in ("image", "cdrom"):
+        for volume in needs.find(getattr(spec, name), spec.pool)[:1]:
+            paths[name] = volume.path
+    if spec.pool in needs.pools and (spec.disk_gib or spec.image):
+        paths["pool"] = f"{needs.pools[spec.pool].path}/{spec.name}"
+    for name, path in paths.items():
+        folder = needs.closed_to(path, user, groups) if path and user else ""
+        if folder:
+            yield name, f"QEMU runs as {user}, who may not enter {folder}, but may /var/lib/libvirt/images"
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 80 else f"{shown[:77]}…"
+
+
+def _volume_name(spec: VMSpec, needs: Needs) -> str:
+    return f"{spec.name}.qcow2" if needs.pools[spec.pool].type in FILE_POOLS else spec.name
+
+
+def _disk(spec: VMSpec, needs: Needs) -> Disk | None:
+    base = needs.find(spec.image, spec.pool)[0] if spec.image else None
+    if not (spec.disk_gib or base):
+        return None
+    pool, name = needs.pools[spec.pool], _volume_name(spec, needs)
+    capacity = spec.disk_gib * GIB or (base.capacity if base else 0)
+    backing = (base.path, base.format) if base else ("", "")
+    form = "qcow2" if pool.type in FILE_POOLS else "raw"
+    return Disk(spec.pool, name, f"{pool.path}/{name}", capacity, form, *backing)
+
+
+def _plan(uri: str, spec: VMSpec, needs: Needs, disk: Disk | None, described: Described, kind: str) -> Plan:
+    """Put the steps together: volumes, then the definition, then the start."""
+    steps: list[Step] = []
+    args: dict[str, Any]
+    if disk:
+        args = {"pool": disk.pool, "name": disk.name, "path": disk.path, "xml": _volume_xml(disk)}
+        top = f" on top of {disk.backing}" if disk.backing else ""
+        title = (
+            f"create volume {disk.name} in pool {disk.pool}: {disk.capacity / GIB:g} GiB, {disk.format}{top}"
+        )
+        steps.append(
+            Step(action="volume-create", title=title, undo="delete it, with what is on it by then", args=args)
+        )
+    link = (
+        f"bridge {spec.bridge}"
+        if spec.bridge
+        else f"network {spec.network}"
+        if spec.network
+        else "no network"
+    )
+    title = f"define VM {spec.name}: {spec.memory_mib} MiB, {spec.vcpus} vCPU, {link}"
+    args = {
+        "name": spec.name,
+        "uuid": described.generated[0],
+        "xml": described.xml,
+        "disks": [disk.path] if disk else [],
+    }
+    steps.append(Step(action="vm-define", title=title, undo="undefine it", args=args))
+    if spec.autostart:
+        title = f"have VM {spec.name} start with the host"
+        steps.append(Step(action="vm-autostart", title=title, undo="no longer", args={"name": spec.name}))
+    args = {"name": spec.name, "logs": described.logs}
+    steps.append(Step(action="vm-start", title=f"start VM {spec.name}", undo="stop it at once", args=args))
+    return Plan(
+        uri=uri,
+        title=f"create VM {spec.name}",
+        steps=tuple(steps),
+        notes=(f"runs as {kind}", *_notes(spec, needs, disk)),
+        shown={"The command it stands for": described.command, "The XML that is defined": described.xml},
+        generated=described.generated,
+    )
+
+
+def _notes(spec: VMSpec, needs: Needs, disk: Disk | None) -> Iterator[str]:
+    pool = needs.pools[spec.pool]
+    if disk and disk.capacity > pool.free:
+        free = f"pool {spec.pool} has {pool.free / GIB:.1f} GiB free"
+        yield f"the disk may grow to {disk.capacity / GIB:g} GiB, {free}"
+    if spec.vcpus > needs.cpus:
+        yield f"{spec.vcpus} vCPUs will share the host's {needs.cpus} processors"
+    if spec.cdrom:
+        yield "boots its disk, and as long as that is empty, the CD"
+    elif not (spec.image or spec.kernel):
+        yield f"nothing to boot from yet: kk.insert_media(host, {spec.name!r}, ISO) and kk.reboot"
+    if spec.graphics != "none" and spec.vnc_listen not in ("127.0.0.1", "::1"):
+        yield f"whoever can reach {spec.vnc_listen} sees and uses its screen without a password"
+
+
+def _volume_xml(disk: Disk) -> str:
+    volume = etree.Element("volume")
+    etree.SubElement(volume, "name").text = disk.name
+    etree.SubElement(volume, "capacity", unit="bytes").text = str(disk.capacity)
+    etree.SubElement(volume, "allocation", unit="bytes").text = "0"
+    etree.SubElement(etree.SubElement(volume, "target"), "format", type=disk.format)
+    if disk.backing:
+        backing = etree.SubElement(volume, "backingStore")
+        etree.SubElement(backing, "path").text = disk.backing
+        etree.SubElement(backing, "format", type=disk.backing_format)
+    return etree.tostring(volume, encoding="unicode")
+
+
+def _some(names: object) -> str:
+    listed = sorted(names)  # type: ignore[call-overload]
+    more = f" and {len(listed) - 20} more" if len(listed) > 20 else ""
+    return (", ".join(listed[:20]) or "none") + more

@@ -1,0 +1,177 @@
+"""plan_undefine: delete a VM, and with it only what is its own and nobody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import libvirt
+
+from kvmkit.errors import WrongState
+from kvmkit.host import Host
+from kvmkit.plan import Plan, Step
+from kvmkit.vm.facts import domain
+from kvmkit.vm.ownership import backing_files, disk_paths, owned_disks, users_of
+from kvmkit.vm.steps import definition, definitions
+from kvmkit.vm.xml import parse
+
+__all__ = ["plan_undefine"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A VM as it is, and who uses its disks."""
+
+    name: str
+    uuid: str
+    xml: str
+    active: bool
+    autostart: bool
+    saved: bool
+    snapshots: tuple[str, ...]
+    volumes: dict[str, tuple[str, str]]
+    """Path of a disk to its pool and volume."""
+    users: dict[str, list[str]]
+    """Path of a disk to who else uses it."""
+
+
+def plan_undefine(host: Host, name: str, *, delete_storage: bool = False) -> Plan:
+    """Plan to delete a VM; nothing is changed.
+
+    Parameters
+    ----------
+    host
+        Where it is.
+    name
+        The VM.
+    delete_storage
+        Also delete the disks that kvmkit made for it, its UEFI variables and its console
+        log. A disk that anything else uses, that is read-only or shared, or that was not
+        made for this VM is kept, and the notes say so.
+
+    Returns
+    -------
+    Plan
+        What cannot be undone is said in its step.
+
+    Raises
+    ------
+    NotFound
+        No such VM.
+    WrongState
+        It is transient: it goes by itself when it is shut down.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> plan = kk.plan_undefine(kk.connect("test:///default"), "demo", delete_storage=True)
+    >>> [step.action for step in plan.steps]
+    ['vm-destroy', 'vm-undefine', 'volume-delete']
+    """
+    with host.reading(f"plan to delete VM {name}") as connection:
+        dom = domain(host, connection, name)
+        if not dom.isPersistent():
+            raise WrongState(
+                f"VM {name} on {host.uri} is transient: it is gone when it is shut down, kk.shutdown"
+            )
+        found = _read(connection, dom)
+    steps = [*_steps(found, delete_storage=delete_storage)]
+    notes = tuple(_kept(found)) if delete_storage else ("its disks are kept",)
+    return Plan(
+        uri=host.uri, title=f"delete VM {name}", steps=tuple(steps), notes=notes, shown={"Its XML": found.xml}
+    )
+
+
+def _read(connection: libvirt.virConnect, dom: libvirt.virDomain) -> Found:
+    xml = definition(dom)
+    others, backing = definitions(connection, but=dom.name()), backing_files(connection)
+    volumes: dict[str, tuple[str, str]] = {}
+    for pool in connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
+        paths = {v.path(): (pool.name(), v.name()) for v in pool.listAllVolumes()}
+        volumes |= {path: paths[path] for path in disk_paths(xml) if path in paths}
+    return Found(
+        name=dom.name(),
+        uuid=dom.UUIDString(),
+        xml=xml,
+        active=bool(dom.isActive()),
+        autostart=bool(dom.autostart()),
+        saved=bool(dom.hasManagedSaveImage()),
+        snapshots=tuple(s.getXMLDesc() for s in _oldest_first(dom)),
+        volumes=volumes,
+        users={path: users_of(path, others, backing) for path in volumes},
+    )
+
+
+def _oldest_first(dom: libvirt.virDomain) -> list[libvirt.virDomainSnapshot]:
+    # A snapshot can only be redefined after its parent.
+    return list(dom.listAllSnapshots(libvirt.VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL))
+
+
+def _steps(found: Found, *, delete_storage: bool) -> Iterator[Step]:
+    name = found.name
+    if found.active:
+        title, undo = f"stop VM {name} at once", "start it again; what it had in memory is lost"
+        yield Step(action="vm-destroy", title=title, undo=undo, args={"name": name})
+    if found.saved:
+        lost = f"what VM {name} had in memory when it was saved"
+        title = f"discard the saved memory of VM {name}"
+        yield Step(action="vm-saved-remove", title=title, lost=lost, args={"name": name})
+    yield _undefine(found, delete_storage=delete_storage)
+    if not delete_storage:
+        return
+    for path in _deletable(found):
+        pool, volume = found.volumes[path]
+        yield Step(
+            action="volume-delete",
+            title=f"delete volume {volume} from pool {pool}",
+            lost=f"volume {volume} and all that is on it",
+            args={"pool": pool, "name": volume, "path": path},
+        )
+    logs = [log.get("file") for log in parse(found.xml).iterfind("devices/serial/log")]
+    if logs:
+        paths = logs + [f"{log}.{number}" for log in logs for number in range(3)]
+        title, lost = f"remove the console log of VM {name}", f"the console log {logs[0]}"
+        yield Step(action="files-remove", title=title, lost=lost, args={"paths": paths})
+
+
+def _undefine(found: Found, *, delete_storage: bool) -> Step:
+    xml = parse(found.xml)
+    variables = xml.find("os/nvram") is not None or xml.find("os").get("firmware") == "efi"
+    with_it = ["its UEFI variables"] * variables + ["its TPM's secrets"] * (
+        xml.find("devices/tpm") is not None
+    )
+    lost = f"VM {found.name}: {' and '.join(with_it)}" if delete_storage and with_it else ""
+    snapshots = f" and its {len(found.snapshots)} snapshots" if found.snapshots else ""
+    args = {
+        "name": found.name,
+        "uuid": found.uuid,
+        "xml": found.xml,
+        "snapshots": list(found.snapshots),
+        "autostart": found.autostart,
+        "keep": not delete_storage,
+    }
+    # libvirt never hands a screen's password out with the XML, and it is not for the journal either.
+    undo = (
+        f"define it again{snapshots and ', with its snapshots'} (a password of its screen is to be set anew)"
+    )
+    title = f"undefine VM {found.name}{snapshots}"
+    return Step(action="vm-undefine", title=title, undo="" if lost else undo, lost=lost, args=args)
+
+
+def _deletable(found: Found) -> list[str]:
+    own = owned_disks(found.xml) & set(disk_paths(found.xml, written=True))
+    return sorted(path for path in own if path in found.volumes and not found.users[path])
+
+
+def _kept(found: Found) -> Iterator[str]:
+    own, written = owned_disks(found.xml), set(disk_paths(found.xml, written=True))
+    for path in sorted(set(disk_paths(found.xml)) - set(_deletable(found))):
+        if path not in written:
+            reason = "it is read-only or shared"
+        elif found.users.get(path):
+            reason = f"it is in use by {', '.join(found.users[path])}"
+        elif path not in own:
+            reason = "kvmkit did not make it for this VM"
+        else:
+            reason = "it is in no active storage pool"
+        yield f"{path} is kept: {reason}"

@@ -1,0 +1,168 @@
+"""virt-install describes the VM: its command line, and the XML that it prints for it.
+
+It runs on this machine with ``--connect`` and ``--dry-run``.  Disks are given as
+paths inside active pools only: for any other folder virt-install would quietly
+make a pool on the host, dry run or not (virtinst/diskbackend.py, manage_path).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lxml import etree
+
+from kvmkit.commands import NOT_FOUND, Local
+from kvmkit.errors import InvalidSpec, KvmkitError
+from kvmkit.host import Host
+from kvmkit.practice import recorded_path
+from kvmkit.vm.spec import VMSpec
+from kvmkit.vm.xml import parse
+
+__all__ = ["Described", "Disk", "describe"]
+
+FALLBACK_OS = "linux2022"
+"""What a guest is described as when virt-install recognises nothing: virtio devices, no surprises."""
+
+
+LOGS = "/var/log/libvirt/qemu"
+"""Where virtlogd keeps what VMs print on their serial consoles."""
+
+
+@dataclass(frozen=True)
+class Disk:
+    """The new disk: a volume that does not exist yet."""
+
+    pool: str
+    name: str
+    path: str
+    capacity: int
+    """Bytes."""
+    format: str
+    backing: str = ""
+    backing_format: str = ""
+
+
+@dataclass(frozen=True)
+class Described:
+    """What virt-install says of a VM."""
+
+    command: str
+    xml: str
+    generated: tuple[str, ...]
+    """The UUID and the MAC addresses, made up just now."""
+    logs: list[str]
+    """Where the console log is kept, with the older parts that virtlogd turns over to."""
+
+
+def describe(host: Host, spec: VMSpec, disk: Disk | None, cdrom: str, domain_type: str) -> Described:
+    """Run virt-install for a spec whose names have been looked up.
+
+    Parameters
+    ----------
+    host, spec
+        Where, and what is asked for.
+    disk
+        The new disk, if there is one.
+    cdrom
+        Path of the ISO; empty: an empty drive.
+    domain_type
+        ``kvm`` or ``qemu``.
+
+    Raises
+    ------
+    InvalidSpec
+        In virt-install's own words.
+    KvmkitError
+        virt-install is not installed here.
+    """
+    argv = ["virt-install", "--connect", host.uri, *_arguments(host, spec, disk, cdrom, domain_type)]
+    run = list(argv)
+    if host.practice:
+        run[2] = _virtinst_test_uri(str(host.practice.file))
+    printed = "1" if cdrom else "all"  # of an installation's two phases the first, with its CD
+    result = Local("this machine").run([*run, "--print-xml", printed, "--dry-run"], "", 120)
+    if result.exit_code == NOT_FOUND:
+        raise KvmkitError(
+            "virt-install is not on this machine: install virtinst (Debian) or virt-install (Fedora)"
+        )
+    if result.exit_code != 0:
+        said = " ".join(result.stderr.replace("ERROR", "").split())
+        raise InvalidSpec(
+            {"os" if "osinfo" in said or "OS name" in said else "spec": f"virt-install refuses: {said}"}
+        )
+    xml, generated = _finish(result.stdout, spec, practice=host.practice is not None)
+    logs: list[str] = [log.get("file") for log in parse(xml).iterfind("devices/serial/log")]
+    older = [f"{log}.{number}" for log in logs for number in range(3)]  # virtlogd.conf, max_backups
+    return Described(shlex.join(argv), xml, generated, logs + older)
+
+
+def _arguments(host: Host, spec: VMSpec, disk: Disk | None, cdrom: str, domain_type: str) -> Iterable[str]:
+    yield from ("--name", spec.name, "--memory", str(spec.memory_mib), "--vcpus", str(spec.vcpus))
+    yield from ("--virt-type", domain_type)
+    yield from ("--osinfo", f"detect=on,name={FALLBACK_OS}" if spec.os == "detect" else spec.os)
+    if disk:
+        options = {"path": disk.path, "size": f"{disk.capacity / 2**30:g}", "format": disk.format}
+        if disk.backing:
+            options |= {"backing_store": disk.backing, "backing_format": disk.backing_format}
+        yield from ("--disk", _options(options))
+    yield from ("--cdrom", cdrom) if cdrom else ("--import", "--disk", "device=cdrom")
+    if spec.kernel:
+        given = {"kernel": spec.kernel, "initrd": spec.initrd, "kernel_args": spec.kernel_args}
+        yield from ("--boot", _options({key: value for key, value in given.items() if value}))
+    if spec.firmware == "efi":
+        yield from ("--boot", "uefi")
+    if spec.bridge:
+        yield from ("--network", _options({"bridge": spec.bridge}))
+    else:
+        yield from ("--network", _options({"network": spec.network}) if spec.network else "none")
+    screen = {"port": str(spec.vnc_port)} if spec.graphics == "vnc" and spec.vnc_port != -1 else {}
+    listen = {"listen": spec.vnc_listen} if spec.graphics != "none" else {}
+    yield from ("--graphics", ",".join(filter(None, [spec.graphics, _options(screen | listen)])))
+    if not (host.practice or host.is_session):
+        yield from ("--serial", _options({"type": "pty", "log.file": f"{LOGS}/{spec.name}-console.log"}))
+
+
+def _options(options: dict[str, str]) -> str:
+    # A comma inside a value is doubled (virt-install(1), "the comma is escaped by doubling").
+    return ",".join(f"{key}={value.replace(',', ',,')}" for key, value in options.items())
+
+
+def _virtinst_test_uri(state: str) -> str:
+    """Have virt-install describe for a recorded KVM host, with the practice host's own pools.
+
+    This interface is virtinst's own, for its tests (virtinst/uri.py, MagicURI); it is used
+    nowhere else, and ``tests/unit/vm/test_describe.py`` notices should it change.
+    """
+    return (
+        f"__virtinst_test__test://{state},predictable,"
+        f"caps={recorded_path('practice-capabilities.xml')},"
+        f"domcaps={recorded_path('practice-domcapabilities.xml')},fakeuri=qemu:///system"
+    )
+
+
+def _finish(printed: str, spec: VMSpec, *, practice: bool) -> tuple[str, tuple[str, ...]]:
+    """Make the one definition that installs and then goes on; on the practice host, the same each time."""
+    root = parse(printed)
+    machine_id, macs = root.find("uuid"), root.findall("devices/interface/mac")
+    if practice:
+        machine_id.text = str(uuid.uuid5(uuid.NAMESPACE_DNS, spec.name))
+        for place, mac in enumerate(macs):
+            digits = hashlib.sha256(f"{spec.name} {place}".encode()).hexdigest()
+            mac.set("address", f"52:54:00:{digits[:2]}:{digits[2:4]}:{digits[4:6]}")
+    # The disk first, then the CD: an empty disk boots the installer, an installed one itself. So one
+    # definition does what virt-install does in two phases, and nobody must wait to start the second.
+    on_reboot = root.find("on_reboot")
+    if on_reboot is not None:
+        root.remove(on_reboot)
+    if not spec.kernel:
+        boot = root.find("os")
+        for old in boot.findall("boot"):
+            boot.remove(old)
+        for device in ("hd", "cdrom"):
+            etree.SubElement(boot, "boot", dev=device)
+    generated = (machine_id.text, *(mac.get("address") for mac in macs))
+    return etree.tostring(root, encoding="unicode"), generated

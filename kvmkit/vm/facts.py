@@ -1,0 +1,271 @@
+"""What is on a host: VMs, pools, volumes, networks and addresses, as DataFrames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import libvirt
+import pandas as pd
+
+from kvmkit.errors import NotFound
+from kvmkit.host import Host
+from kvmkit.vm.xml import parse
+
+__all__ = ["addresses", "domain", "networks", "pools", "vms", "volumes"]
+
+STATES = {
+    libvirt.VIR_DOMAIN_NOSTATE: "no state",
+    libvirt.VIR_DOMAIN_RUNNING: "running",
+    libvirt.VIR_DOMAIN_BLOCKED: "running",
+    libvirt.VIR_DOMAIN_PAUSED: "suspended",
+    libvirt.VIR_DOMAIN_SHUTDOWN: "shutting down",
+    libvirt.VIR_DOMAIN_SHUTOFF: "shut off",
+    libvirt.VIR_DOMAIN_CRASHED: "crashed",
+    libvirt.VIR_DOMAIN_PMSUSPENDED: "asleep",
+}
+"""virDomainState in words; "suspended" is what :func:`kvmkit.suspend` makes."""
+
+MIB = 2**20
+
+
+def vms(host: Host) -> pd.DataFrame:
+    """List the VMs of a host.
+
+    Parameters
+    ----------
+    host
+        The host.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``name``, sorted; columns ``state`` (running, suspended, shut off,
+        shutting down, crashed, asleep), ``vcpus``, ``memory_mib`` (what the guest has
+        now), ``autostart`` (starts with the host), ``persistent`` (stays when it ends).
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> kk.vms(kk.connect("test:///default"))
+            state  vcpus  memory_mib  autostart  persistent
+    name
+    demo  running      1        1024      False        True
+    """
+    with host.reading("list the VMs") as connection:
+        # One bulk call; the two flags by filtered lists, which are short, and not by a call per VM.
+        wanted = (
+            libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_VCPU | libvirt.VIR_DOMAIN_STATS_BALLOON
+        )
+        if host.practice:
+            rows = [_asked(domain) for domain in connection.listAllDomains()]
+        else:
+            rows = [_stats(domain.name(), s) for domain, s in connection.getAllDomainStats(wanted)]
+        autostart = {d.name() for d in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)}
+        transient = {d.name() for d in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_TRANSIENT)}
+    rows.sort()
+    names = [row[0] for row in rows]
+    columns = {
+        "state": pd.array([row[1] for row in rows], dtype="str"),
+        "vcpus": pd.array([row[2] for row in rows], dtype="int64"),
+        "memory_mib": pd.array([row[3] for row in rows], dtype="int64"),
+        "autostart": pd.array([name in autostart for name in names], dtype="bool"),
+        "persistent": pd.array([name not in transient for name in names], dtype="bool"),
+    }
+    return pd.DataFrame(columns, index=pd.Index(names, name="name", dtype="str"))
+
+
+def _stats(name: str, stats: dict[str, Any]) -> tuple[str, str, int, int]:
+    memory = stats.get("balloon.current", stats.get("balloon.maximum", 0)) // 1024
+    return name, STATES[stats["state.state"]], stats.get("vcpu.current", 0), memory
+
+
+def _asked(dom: libvirt.virDomain) -> tuple[str, str, int, int]:
+    # The test driver's bulk statistics know the state alone.
+    state, _maximum, memory_kib, vcpus, _time = dom.info()
+    return dom.name(), STATES[state], vcpus, memory_kib // 1024
+
+
+def pools(host: Host) -> pd.DataFrame:
+    """List the storage pools of a host.
+
+    Parameters
+    ----------
+    host
+        The host.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``name``, sorted; columns ``active``, ``type`` (dir, logical, …), ``path``
+        (where its volumes are), ``capacity_gib``, ``free_gib`` (0 while inactive), ``autostart``.
+    """
+    with host.reading("list the storage pools") as connection:
+        rows = [_pool(pool) for pool in connection.listAllStoragePools()]
+    columns = {
+        "active": "bool",
+        "type": "str",
+        "path": "str",
+        "capacity_gib": "float64",
+        "free_gib": "float64",
+    }
+    return _frame(rows, columns | {"autostart": "bool"})
+
+
+def _pool(pool: libvirt.virStoragePool) -> tuple[Any, ...]:
+    active = bool(pool.isActive())
+    _state, capacity, _allocation, free = pool.info()
+    xml = parse(pool.XMLDesc())
+    gib = (round(capacity / 2**30, 1), round(free / 2**30, 1)) if active else (0.0, 0.0)
+    return (
+        pool.name(),
+        active,
+        xml.get("type"),
+        xml.findtext("target/path") or "",
+        *gib,
+        bool(pool.autostart()),
+    )
+
+
+def volumes(host: Host, pool: str = "") -> pd.DataFrame:
+    """List the volumes of the active storage pools.
+
+    Parameters
+    ----------
+    host
+        The host.
+    pool
+        Of this pool alone; ``""``: of all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``name``, sorted; columns ``pool``, ``format`` (qcow2, raw, iso, …),
+        ``capacity_gib``, ``allocation_gib`` (what it takes on the host), ``path``, ``backing``
+        (the image it lies on top of; else empty).
+
+    Raises
+    ------
+    NotFound
+        No such active pool.
+    """
+    with host.reading("list the volumes") as connection:
+        active = connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
+        names = [p.name() for p in active]
+        if pool and pool not in names:
+            raise NotFound(f"no active pool {pool!r} on {host.uri}; active are: {', '.join(names) or 'none'}")
+        rows = [_volume(p.name(), v) for p in active if pool in ("", p.name()) for v in p.listAllVolumes()]
+    columns = {"pool": "str", "format": "str", "capacity_gib": "float64", "allocation_gib": "float64"}
+    return _frame(rows, columns | {"path": "str", "backing": "str"})
+
+
+def _volume(pool: str, volume: libvirt.virStorageVol) -> tuple[Any, ...]:
+    xml = parse(volume.XMLDesc())
+    form = xml.find("target/format")
+    sizes = (round(int(xml.findtext(tag) or 0) / 2**30, 2) for tag in ("capacity", "allocation"))
+    backing = xml.findtext("backingStore/path") or ""
+    return volume.name(), pool, "" if form is None else form.get("type"), *sizes, volume.path(), backing
+
+
+def networks(host: Host) -> pd.DataFrame:
+    """List libvirt's networks.
+
+    Parameters
+    ----------
+    host
+        The host.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``name``, sorted; columns ``active``, ``forward`` (nat, route, bridge, …;
+        empty: isolated), ``bridge`` (the host's interface), ``autostart``.
+    """
+    with host.reading("list the networks") as connection:
+        rows = [_network(network) for network in connection.listAllNetworks()]
+    return _frame(rows, {"active": "bool", "forward": "str", "bridge": "str", "autostart": "bool"})
+
+
+def _network(network: libvirt.virNetwork) -> tuple[Any, ...]:
+    xml = parse(network.XMLDesc())
+    forward, bridge = xml.find("forward"), xml.find("bridge")
+    mode = "" if forward is None else forward.get("mode", "nat")
+    name = "" if bridge is None else bridge.get("name", "")
+    return network.name(), bool(network.isActive()), mode, name, bool(network.autostart())
+
+
+def addresses(host: Host, name: str) -> pd.DataFrame:
+    """List the IP addresses of a running VM, and how each is known.
+
+    Parameters
+    ----------
+    host
+        The host.
+    name
+        The VM.
+
+    Returns
+    -------
+    pandas.DataFrame
+        RangeIndex; columns ``mac``, ``address`` (with its prefix length), ``source``: ``agent``
+        (the guest says so), ``lease`` (libvirt's DHCP server gave it) or ``arp`` (the host has
+        seen it). The first source that knows a NIC counts. Loopback and link-local are left out.
+
+    Raises
+    ------
+    NotFound
+        No such VM.
+    """
+    sources = {
+        "agent": libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT,
+        "lease": libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE,
+        "arp": libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP,
+    }
+    with host.reading(f"read the addresses of {name}") as connection:
+        dom = domain(host, connection, name)
+        macs = {mac.get("address") for mac in parse(dom.XMLDesc()).iterfind("devices/interface/mac")}
+        rows: list[tuple[str, str, str]] = []
+        for label, source in sources.items():
+            known = {row[0] for row in rows}
+            rows += [(mac, ip, label) for mac, ip in _ask(dom, source) if mac in macs - known]
+    return pd.DataFrame(rows, columns=["mac", "address", "source"], dtype="str")
+
+
+def _ask(dom: libvirt.virDomain, source: int) -> list[tuple[str, str]]:
+    try:
+        found = dom.interfaceAddresses(source)
+    except libvirt.libvirtError:  # no agent in the guest, no lease, not running: this source knows nothing
+        return []
+    pairs = [
+        (nic["hwaddr"], f"{addr['addr']}/{addr['prefix']}")
+        for nic in found.values()
+        for addr in nic["addrs"] or []
+    ]
+    return sorted(pair for pair in pairs if not pair[1].startswith(("127.", "169.254.", "::1/", "fe80:")))
+
+
+def domain(host: Host, connection: libvirt.virConnect, name: str) -> libvirt.virDomain:
+    """Find a VM by name.
+
+    Raises
+    ------
+    NotFound
+        Naming the VMs that the host has.
+    """
+    try:
+        return connection.lookupByName(name)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+            raise
+    names = sorted(d.name() for d in connection.listAllDomains())
+    raise NotFound(f"no VM {name[:80]!r} on {host.uri}; it has: {', '.join(names[:20]) or 'none'}")
+
+
+def _frame(rows: Sequence[tuple[Any, ...]], columns: dict[str, str]) -> pd.DataFrame:
+    """Make a DataFrame of fixed columns and dtypes, indexed by name."""
+    ordered = sorted(rows)
+    data = {
+        column: pd.array([row[place] for row in ordered], dtype=dtype)  # type: ignore[call-overload]
+        for place, (column, dtype) in enumerate(columns.items(), 1)
+    }
+    return pd.DataFrame(data, index=pd.Index([row[0] for row in ordered], name="name", dtype="str"))

@@ -1,0 +1,154 @@
+"""What is on a host, as far as the spec of a VM speaks of it."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+
+import libvirt
+
+from kvmkit.host import Host
+from kvmkit.vm.ownership import disk_paths
+from kvmkit.vm.spec import VMSpec
+from kvmkit.vm.steps import definitions
+from kvmkit.vm.xml import parse
+
+__all__ = ["Needs", "Pool", "Volume", "read_needs"]
+
+_FILES = """
+for bridge in /sys/class/net/*/bridge; do
+    [ -d "$bridge" ] && bridge=${bridge%/bridge} && echo "bridge ${bridge##*/}"
+done
+for path in "$@"; do
+    [ -f "$path" ] && echo "file $path"
+    while [ "$path" != / ]; do
+        path=$(dirname "$path")
+        stat -c 'folder %a %U %G %n' "$path"
+    done
+done | sort -u
+:
+"""
+"""Bridges, which of some files are there, and the rights of every folder above them; changes nothing."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """An active storage pool; sizes in bytes."""
+
+    type: str
+    path: str
+    capacity: int
+    free: int
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume; `capacity` in bytes."""
+
+    pool: str
+    name: str
+    path: str
+    format: str
+    capacity: int
+
+
+@dataclass(frozen=True)
+class Needs:
+    """The facts that a spec is judged by."""
+
+    memory_mib: int
+    cpus: int
+    vms: tuple[str, ...]
+    pools: dict[str, Pool]
+    networks: dict[str, bool]
+    """Name to whether it is active."""
+    bridges: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    """Those of the files that the spec speaks of that are there."""
+    folders: tuple[str, ...] = ()
+    """Mode, owner, group and path of every folder above them."""
+    volumes: tuple[Volume, ...] = ()
+    """Those that bear a name the spec speaks of, or the new disk's."""
+    image_writers: tuple[str, ...] = ()
+    """VMs that write to the spec's image."""
+    vnc_ports: dict[int, str] = field(default_factory=dict)
+    """Fixed VNC port to the VM that has it."""
+
+    def closed_to(self, path: str, user: str, groups: Collection[str]) -> str:
+        """Find the first folder above a file that a user may not enter; empty if there is none.
+
+        QEMU gets the file itself from libvirt (dynamic ownership), but nobody opens the folders for it.
+        """
+        for mode, owner, group, folder in (line.split(" ", 3) for line in self.folders):
+            digit = 0 if owner == user else 1 if group in groups else 2
+            above = path.startswith(folder.rstrip("/") + "/")
+            if above and not int(mode.zfill(3)[-3:][digit]) & 1:
+                return folder
+        return ""
+
+    def find(self, wanted: str, pool: str) -> list[Volume]:
+        """Find volumes by path, or by name: in `pool` if it is there, else in any."""
+        if wanted.startswith("/"):
+            return [v for v in self.volumes if v.path == wanted]
+        named = [v for v in self.volumes if wanted and v.name == wanted]
+        return [v for v in named if v.pool == pool] or named
+
+
+def read_needs(host: Host, spec: VMSpec) -> Needs:
+    """Read them: libvirt's part, and in one command what libvirt does not know."""
+    with host.reading("read what a VM needs") as connection:
+        info = connection.getInfo()
+        pools, volumes = _storage(connection, spec)
+        names = tuple(sorted(d.name() for d in connection.listAllDomains()))
+        networks = {n.name(): bool(n.isActive()) for n in connection.listAllNetworks()}
+        others = definitions(connection) if spec.image or spec.vnc_port != -1 else {}
+    seen = Needs(info[1], info[2], names, pools, networks, volumes=volumes, vnc_ports=_vnc_ports(others))
+    images = [v.path for v in seen.find(spec.image, spec.pool)]
+    writers = tuple(name for name, xml in others.items() if set(images) & set(disk_paths(xml, written=True)))
+    touched = [spec.kernel, spec.initrd, *images, *(v.path for v in seen.find(spec.cdrom, spec.pool))]
+    if spec.pool in pools:
+        touched.append(f"{pools[spec.pool].path}/{spec.name}")
+    told = _ask(host, [path for path in touched if path.startswith("/")])
+    return replace(
+        seen, image_writers=writers, bridges=told["bridge"], files=told["file"], folders=told["folder"]
+    )
+
+
+def _storage(connection: libvirt.virConnect, spec: VMSpec) -> tuple[dict[str, Pool], tuple[Volume, ...]]:
+    # Names are known without asking; only those that matter are asked for more.
+    wanted = {posixpath.basename(path) for path in (spec.image, spec.cdrom)} | {
+        spec.name,
+        f"{spec.name}.qcow2",
+    }
+    pools, volumes = {}, []
+    for pool in connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
+        xml = parse(pool.XMLDesc())
+        _state, capacity, _allocation, free = pool.info()
+        pools[pool.name()] = Pool(xml.get("type"), xml.findtext("target/path") or "", capacity, free)
+        volumes += [_volume(pool.name(), v) for v in pool.listAllVolumes() if v.name() in wanted]
+    return pools, tuple(volumes)
+
+
+def _volume(pool: str, volume: libvirt.virStorageVol) -> Volume:
+    xml = parse(volume.XMLDesc())
+    form = xml.find("target/format")
+    kind = "raw" if form is None else form.get("type")
+    return Volume(pool, volume.name(), volume.path(), kind, int(xml.findtext("capacity")))
+
+
+def _vnc_ports(others: dict[str, str]) -> dict[int, str]:
+    found = {}
+    for name, xml in others.items():
+        for screen in parse(xml).iterfind("devices/graphics"):
+            if screen.get("autoport") != "yes" and (port := int(screen.get("port", "-1"))) > 0:
+                found[port] = name
+    return found
+
+
+def _ask(host: Host, paths: list[str]) -> dict[str, tuple[str, ...]]:
+    kinds = ("bridge", "file", "folder")
+    if host.practice:  # the practice host has no files but its volumes, and no bridge
+        return dict.fromkeys(kinds, ())
+    told = [line.split(" ", 1) for line in host.run(["sh", "-c", _FILES, "sh", *paths]).stdout.splitlines()]
+    return {kind: tuple(text for label, text in told if label == kind) for kind in kinds}

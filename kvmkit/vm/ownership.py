@@ -1,0 +1,99 @@
+"""What belongs to a VM: recorded in its definition, and who else uses its disks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import libvirt
+from lxml import etree
+
+from kvmkit.vm.xml import parse
+
+__all__ = ["backing_files", "disk_paths", "made_by", "mark", "owned_disks", "users_of"]
+
+NAMESPACE = "urn:kvmkit:vm:1"
+VM = f"{{{NAMESPACE}}}vm"
+DISK = f"{{{NAMESPACE}}}disk"
+
+
+def mark(xml: str, token: str, disks: Iterable[str]) -> str:
+    """Write into a definition which application of a plan made it, and which disks with it.
+
+    libvirt keeps foreign elements in ``<metadata>`` as they are
+    (https://libvirt.org/formatdomain.html#general-metadata).
+    """
+    root = parse(xml)
+    metadata = root.find("metadata")
+    if metadata is None:
+        metadata = etree.Element("metadata")
+        root.insert(list(root).index(root.find("name")) + 1, metadata)
+    vm = etree.SubElement(metadata, VM, {"token": token}, nsmap={"kvmkit": NAMESPACE})
+    for path in disks:
+        etree.SubElement(vm, DISK).text = path
+    return etree.tostring(root, encoding="unicode")
+
+
+def made_by(xml: str) -> str:
+    """Read the token of the application that made a VM; empty if kvmkit did not make it."""
+    vm = parse(xml).find(f"metadata/{VM}")
+    return "" if vm is None else vm.get("token", "")
+
+
+def owned_disks(xml: str) -> set[str]:
+    """Read which disks were made with a VM."""
+    return {disk.text or "" for disk in parse(xml).iterfind(f"metadata/{VM}/{DISK}")}
+
+
+def disk_paths(xml: str, *, written: bool = False) -> Iterator[str]:
+    """List the files and devices behind a VM's disks; `written`: only those that it may write to."""
+    for disk in parse(xml).iterfind("devices/disk"):
+        source = disk.find("source")
+        if source is None:
+            continue
+        read_only = disk.get("device") in ("cdrom", "floppy") or disk.find("readonly") is not None
+        shared = disk.find("shareable") is not None
+        path = source.get("file") or source.get("dev")
+        if path and not (written and (read_only or shared)):
+            yield path
+
+
+def backing_files(connection: libvirt.virConnect) -> dict[str, str]:
+    """Map each volume that lies on top of an image to that image, over all active pools."""
+    backing = {}
+    for pool in connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
+        for volume in pool.listAllVolumes():
+            below = parse(volume.XMLDesc()).findtext("backingStore/path")
+            if below:
+                backing[volume.path()] = below
+    return backing
+
+
+def users_of(path: str, definitions: Mapping[str, str], backing: Mapping[str, str]) -> list[str]:
+    """Name the VMs and volumes that need a file, directly or anywhere in a backing chain.
+
+    Parameters
+    ----------
+    path
+        The file.
+    definitions
+        VM name to its XML: the VMs that count.
+    backing
+        From :func:`backing_files`.
+    """
+    above = {top for top in backing if path in _chain(top, backing)}
+    users = [f"VM {name}" for name, xml in definitions.items() if {path, *above} & _needed(xml)]
+    return sorted(users) + [f"volume {top}" for top in sorted(above)]
+
+
+def _chain(top: str, backing: Mapping[str, str]) -> set[str]:
+    chain: set[str] = set()
+    while top in backing and backing[top] not in chain:
+        top = backing[top]
+        chain.add(top)
+    return chain
+
+
+def _needed(xml: str) -> set[str]:
+    # A running VM's XML lists its chain itself, for images that are in no pool.
+    sources = parse(xml).iterfind("devices/disk//source")
+    return {path for source in sources if (path := source.get("file") or source.get("dev"))}

@@ -1,0 +1,300 @@
+"""The steps that VM plans are made of, and the code behind each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import libvirt
+
+from kvmkit.apply import Action, action
+from kvmkit.errors import Conflict
+from kvmkit.host import Host
+from kvmkit.plan import Step
+from kvmkit.vm.ownership import backing_files, made_by, mark, users_of
+from kvmkit.vm.xml import parse
+
+__all__ = ["definition", "definitions", "find_domain", "find_volume"]
+
+UNTOUCHED = 2**20
+"""Bytes that a new, never written image takes at most: qcow2's own tables."""
+
+
+def definition(domain: libvirt.virDomain) -> str:
+    """Give a VM's persistent definition, without secrets (libvirt leaves them out unless asked)."""
+    return str(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+
+
+def definitions(connection: libvirt.virConnect, *, but: str = "") -> dict[str, str]:
+    """Map each VM, `but` one, to its XML as it is now."""
+    return {d.name(): d.XMLDesc() for d in connection.listAllDomains() if d.name() != but}
+
+
+def find_domain(connection: libvirt.virConnect, name: str) -> libvirt.virDomain | None:
+    """Find a VM; None if there is none of that name."""
+    # By list, as a name that is not there is no error here.
+    return next((d for d in connection.listAllDomains() if d.name() == name), None)
+
+
+def find_volume(connection: libvirt.virConnect, pool: str, name: str) -> libvirt.virStorageVol | None:
+    """Find a volume; None if there is none of that name."""
+    volumes = connection.storagePoolLookupByName(pool).listAllVolumes()
+    return next((v for v in volumes if v.name() == name), None)
+
+
+class CreateVolume:
+    """``pool``, ``name``, ``path``, ``xml``: make a volume."""
+
+    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
+        """Whether it is there; begun but not recorded, it must be just as we make it, and empty."""
+        pool, name = step.args["pool"], step.args["name"]
+        with host.reading(f"look for volume {name}") as connection:
+            volume = find_volume(connection, pool, name)
+            found = None if volume is None else parse(volume.XMLDesc())
+        if found is None:
+            return False
+        wanted = parse(step.args["xml"])
+        same = all(found.findtext(tag) == wanted.findtext(tag) for tag in ("capacity", "backingStore/path"))
+        untouched = same and int(found.findtext("allocation") or 0) <= UNTOUCHED
+        if state == "done" or (state == "started" and untouched):
+            return True
+        raise Conflict(f"volume {name} is already in pool {pool} of {host.uri} and was not made by this plan")
+
+    def make(self, host: Host, step: Step, token: str) -> None:
+        """Create it."""
+        with host.changing(f"create volume {step.args['name']}") as connection:
+            connection.storagePoolLookupByName(step.args["pool"]).createXML(step.args["xml"], 0)
+
+    def unmake(self, host: Host, step: Step) -> None:
+        """Delete it, unless something has come to use it."""
+        delete_volume(host, step.args)
+
+
+class DeleteVolume:
+    """``pool``, ``name``, ``path``: delete a volume that nothing uses any more."""
+
+    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
+        """Whether it is gone."""
+        with host.reading(f"look for volume {step.args['name']}") as connection:
+            return find_volume(connection, step.args["pool"], step.args["name"]) is None
+
+    def make(self, host: Host, step: Step, token: str) -> None:
+        """Delete it."""
+        delete_volume(host, step.args)
+
+    def unmake(self, host: Host, step: Step) -> None:
+        """Never called: the step says that it is lost."""
+        raise Conflict(step.lost)
+
+
+def delete_volume(host: Host, volume: dict[str, Any]) -> None:
+    """Delete a volume after a last look at who uses it."""
+    with host.changing(f"delete volume {volume['name']}") as connection:
+        users = users_of(volume["path"], definitions(connection), backing_files(connection))
+        if users:
+            raise Conflict(
+                f"volume {volume['name']} is in use by {', '.join(users)} on {host.uri}; it is kept"
+            )
+        found = find_volume(connection, volume["pool"], volume["name"])
+        if found is not None:
+            found.delete(0)
+
+
+class Define:
+    """``name``, ``uuid``, ``xml``, ``disks``: define a VM."""
+
+    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
+        """Whether it is there and bears our mark."""
+        with host.reading(f"look for VM {step.args['name']}") as connection:
+            domain = find_domain(connection, step.args["name"])
+            if domain is None:
+                return False
+            ours = domain.UUIDString() == step.args["uuid"] and made_by(definition(domain)) == token
+        if not ours:
+            raise Conflict(f"another VM named {step.args['name']} is on {host.uri}; it is left alone")
+        return True
+
+    def make(self, host: Host, step: Step, token: str) -> None:
+        """Define it, marked."""
+        with host.changing(f"define VM {step.args['name']}") as connection:
+            connection.defineXML(mark(step.args["xml"], token, step.args["disks"]))
+
+    def unmake(self, host: Host, step: Step) -> None:
+        """Undefine it, with what it has gathered since."""
+        with host.changing(f"undefine VM {step.args['name']}") as connection:
+            domain = connection.lookupByName(step.args["name"])
+            domain.undefineFlags(undefine_flags(domain, keep=False))
+
+
+class Undefine:
+    """``name``, ``uuid``, ``xml``, ``snapshots``, ``autostart``, ``keep``: undefine a VM that is off."""
+
+    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
+        """Whether it is gone; another VM of its name is none of ours."""
+        with host.reading(f"look for VM {step.args['name']}") as connection:
+            domain = find_domain(connection, step.args["name"])
+            if domain is None:
+                return True
+            if domain.UUIDString() != step.args["uuid"]:
+                raise Conflict(f"another VM named {step.args['name']} is on {host.uri}; it is left alone")
+            return False
+
+    def make(self, host: Host, step: Step, token: str) -> None:
+        """Undefine it, if it is still as planned: undo can give back only what the plan has seen."""
+        with host.changing(f"undefine VM {step.args['name']}") as connection:
+            domain = connection.lookupByName(step.args["name"])
+            if definition(domain) != step.args["xml"]:
+                raise Conflict(f"VM {step.args['name']} was changed on {host.uri} since planning; plan again")
+            domain.undefineFlags(undefine_flags(domain, keep=step.args["keep"]))
+
+    def unmake(self, host: Host, step: Step) -> None:
+        """Define it again, with its snapshots."""
+        with host.changing(f"define VM {step.args['name']} again") as connection:
+            domain = connection.defineXML(step.args["xml"])
+            domain.setAutostart(int(step.args["autostart"]))
+            for snapshot in step.args["snapshots"]:
+                domain.snapshotCreateXML(snapshot, libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE)
+
+
+def undefine_flags(domain: libvirt.virDomain, *, keep: bool) -> int:
+    """Derive the flags from what the VM has: libvirt refuses to undefine without, and unknown ones too.
+
+    NVRAM and TPM are kept or deleted with the VM, never both (virDomainUndefineFlags).
+    """
+    xml = parse(definition(domain))
+    flags = 0
+    if domain.hasManagedSaveImage():
+        flags |= libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+    if domain.snapshotNum():
+        flags |= libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    if xml.find("os/nvram") is not None or xml.find("os").get("firmware") == "efi":
+        flags |= libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM if keep else libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+    if xml.find("devices/tpm") is not None:
+        flags |= libvirt.VIR_DOMAIN_UNDEFINE_KEEP_TPM if keep else libvirt.VIR_DOMAIN_UNDEFINE_TPM
+    return flags
+
+
+class Autostart:
+    """``name``: have a VM start with the host."""
+
+    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
+        """Whether it does."""
+        with host.reading(f"look for VM {step.args['name']}") as connection:
+            domain = find_domain(connection, step.args["name"])
+            return domain is not None and bool(domain.autostart())
+
+    def make(self, host: Host, step: Step, token: str) -> None:
+        """Turn it on."""
+        _set_autostart(host, step.args["name"], on=True)
+
+    def unmake(self, host: Host, step: Step) -> None:
+        """Turn it off."""
+        _set_autostart(host, step.args["name"], on=False)
+
+
+def _set_autostart(host: Host, name: str, *, on: bool) -> None:
+    with host.changing(f"set autostart of {name}") as connection:
+        connection.lookupByName(name).setAutostart(int(on))
+
+
+class Start:
+    """``name``, ``logs``: start a VM."""
+
+    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
+        """Whether it runs; a guest that we started and that has ended since has been started."""
+        return state == "done" or _is_active(host, step.args["name"])
+
+    def make(self, host: Host, step: Step, token: str) -> None:
+        """Start it."""
+        with host.changing(f"start VM {step.args['name']}") as connection:
+            connection.lookupByName(step.args["name"]).create()
+
+    def unmake(self, host: Host, step: Step) -> None:
+        """Stop it at once and remove the console log that its start made."""
+        _destroy(host, step.args["name"])
+        remove_files(host, step.args["logs"])
+
+
+class Destroy:
+    """``name``: stop a VM at once, as if the power were cut."""
+
+    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
+        """Whether it is off."""
+        return not _is_active(host, step.args["name"])
+
+    def make(self, host: Host, step: Step, token: str) -> None:
+        """Stop it."""
+        _destroy(host, step.args["name"])
+
+    def unmake(self, host: Host, step: Step) -> None:
+        """Start it again."""
+        with host.changing(f"start VM {step.args['name']}") as connection:
+            connection.lookupByName(step.args["name"]).create()
+
+
+def _is_active(host: Host, name: str) -> bool:
+    with host.reading(f"look for VM {name}") as connection:
+        domain = find_domain(connection, name)
+        return domain is not None and bool(domain.isActive())
+
+
+def _destroy(host: Host, name: str) -> None:
+    with host.changing(f"destroy VM {name}") as connection:
+        domain = find_domain(connection, name)
+        if domain is not None and domain.isActive():
+            domain.destroy()
+
+
+class RemoveSaved:
+    """``name``: discard a VM's managed save."""
+
+    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
+        """Whether there is none."""
+        with host.reading(f"look for VM {step.args['name']}") as connection:
+            domain = find_domain(connection, step.args["name"])
+            return domain is None or not domain.hasManagedSaveImage()
+
+    def make(self, host: Host, step: Step, token: str) -> None:
+        """Discard it."""
+        with host.changing(f"discard the saved memory of VM {step.args['name']}") as connection:
+            connection.lookupByName(step.args["name"]).managedSaveRemove(0)
+
+    def unmake(self, host: Host, step: Step) -> None:
+        """Never called: the step says that it is lost."""
+        raise Conflict(step.lost)
+
+
+class RemoveFiles:
+    """``paths``: remove files that kvmkit had made beside a VM."""
+
+    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
+        """Whether they are gone."""
+        return host.run(["ls", "-d", "--", *step.args["paths"]], ok=False).stdout == ""
+
+    def make(self, host: Host, step: Step, token: str) -> None:
+        """Remove them."""
+        remove_files(host, step.args["paths"])
+
+    def unmake(self, host: Host, step: Step) -> None:
+        """Never called: the step says that they are lost."""
+        raise Conflict(step.lost)
+
+
+def remove_files(host: Host, paths: list[str]) -> None:
+    """Remove files of the host, if there are any to remove."""
+    if paths:
+        host.run(["rm", "-f", "--", *paths])
+
+
+_ACTIONS: dict[str, Action] = {
+    "volume-create": CreateVolume(),
+    "volume-delete": DeleteVolume(),
+    "vm-define": Define(),
+    "vm-undefine": Undefine(),
+    "vm-autostart": Autostart(),
+    "vm-start": Start(),
+    "vm-destroy": Destroy(),
+    "vm-saved-remove": RemoveSaved(),
+    "files-remove": RemoveFiles(),
+}
+for _name, _code in _ACTIONS.items():
+    action(_name, _code)
