@@ -223,19 +223,24 @@ def _make(host: Host, entry: Entry, number: int, step: Step) -> Check:
     return Check(step.title, Status.PASS, "done")
 
 
+def _gone(host: Host, entry: Entry) -> list[str]:
+    """Name what has been lost for good by the steps that were made."""
+    lost = []
+    for step, state in zip(entry.plan.steps, entry.steps, strict=True):
+        if step.lost and state in ("started", "done"):
+            lost += [step.lost] * _actions[step.action].made(host, step, state, entry.token)
+    return lost
+
+
 def _after_failure(host: Host, entry: Entry, checks: list[Check]) -> str:
-    lost = [
-        s.title for s, state in zip(entry.plan.steps, entry.steps, strict=True) if s.lost and state == "done"
-    ]
-    again = (
-        f"kk.pending(host) holds it: kk.apply continues, kk.undo(host, '{entry.plan.id}') takes back the rest"
-    )
-    if lost:
-        return f"It is not undone, as this is gone for good: {'; '.join(lost)}. {again}."
+    held = "kk.pending(host) holds the plan, and kk.apply continues it"
+    gone = _gone(host, entry)
+    if gone:
+        return f"It is not undone, as this is gone for good: {'; '.join(gone)}. {held}."
     undone, failed = _backward(host, entry)
     checks += undone
     if failed:
-        return f"Taking it back failed too: {failed}. {again}."
+        return f"Taking it back failed too: {failed}. {held}, kk.undo(host, {entry.plan.id!r}) takes it back."
     return "What had been done is undone: the host is as before."
 
 
