@@ -6,6 +6,7 @@ process of the lab by ending itself, so nothing outlives the owner, however that
 
 import os
 import select
+import shutil
 import signal
 import socket
 import stat
@@ -70,8 +71,10 @@ def make_devices(root: Path) -> None:
         (dev / name).mkdir()
     mount("-t", "devpts", "-o", "newinstance,ptmxmode=0666,mode=620,gid=5", "devpts", dev / "pts")
     mount("-t", "tmpfs", "-o", "mode=1777", "tmpfs", dev / "shm")
-    for name, target in (("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0")):
-        (dev / name).symlink_to(target)
+    (dev / "ptmx").symlink_to("pts/ptmx")
+    (dev / "fd").symlink_to("/proc/self/fd")
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        (dev / name).symlink_to(f"/proc/self/fd/{number}")
     for name, major, minor, mode, group in DEVICES:
         if (Path("/dev") / name).exists():
             os.mknod(dev / name, stat.S_IFCHR, os.makedev(major, minor))
@@ -94,6 +97,7 @@ def share(path: str, folder: Path) -> None:
         layers = folder / "points" / point.parent.name
         for name in ("upper", "work"):
             (layers / name).mkdir(parents=True)
+        shutil.copymode(point.parent, layers / "upper")
         mount_overlay(str(point.parent), layers, point.parent)
         point.mkdir()
     mount("--bind", inside, point)

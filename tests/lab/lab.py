@@ -6,6 +6,7 @@ outside gets no service, no mount, no network device and no process that outlive
 
 import os
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
+from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
@@ -68,7 +70,7 @@ class Lab:
         self._unshare: subprocess.Popen[str] | None = None
         self._init = 0
         self.ssh_command = str(self._folder / "ssh")
-        self.ssh_uri = f"qemu+ssh://root@lab/system?command={self.ssh_command}"
+        self.ssh_uri = f"qemu+ssh://root@lab/system?command={quote(self.ssh_command)}"
 
     def __enter__(self) -> Self:
         try:
@@ -82,10 +84,12 @@ class Lab:
         self.stop()
 
     def start(self) -> None:
-        """Bring the host up: about three seconds, after the Debian root has once been built."""
+        """Bring the host up: about a second, once the Debian root has been built."""
         debian = root.build()
         self._init = self._start_namespaces(debian)
         self._write_commands()
+        self.path("/etc/hostname").write_text("lab\n")
+        self.path("/etc/hosts").write_text("127.0.0.1 localhost\n127.0.1.1 lab\n")
         # QEMU in a mount namespace of libvirt's making would need a /dev that libvirt can rebuild.
         with self.path("/etc/libvirt/qemu.conf").open("a") as conf:
             conf.write("\nnamespaces = []\n")
@@ -112,7 +116,7 @@ class Lab:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def path(self, inside: str) -> Path:
-        """Where this machine finds a path of the lab."""
+        """Where this machine finds a path of the lab; on an absolute symlink it would leave the lab."""
         return Path(f"/proc/{self._init}/root{inside}")
 
     def local(self, argv: Sequence[str]) -> list[str]:
@@ -193,7 +197,7 @@ class Lab:
 
     def _enter(self) -> list[str]:
         spaces = ["--mount", "--pid", "--net", "--ipc", "--uts"]
-        return ["nsenter", "--target", str(self._init), *spaces, "--root", "--wd=/"]
+        return ["nsenter", "--target", str(self._init), *spaces, "--root", "--wd"]
 
     def _write_commands(self) -> None:
         """Write `ssh`, with the key and the host key that it needs, and `local`."""
@@ -208,9 +212,9 @@ class Lab:
         (folder / "known_hosts").write_text(f"lab {host_key}")
         config = {
             "User": "root",
-            "IdentityFile": folder / "key",
+            "IdentityFile": f'"{folder}/key"',
             "IdentitiesOnly": "yes",
-            "UserKnownHostsFile": folder / "known_hosts",
+            "UserKnownHostsFile": f'"{folder}/known_hosts"',
             "GlobalKnownHostsFile": "none",
             "StrictHostKeyChecking": "yes",
             # No port anywhere: sshd talks to this client alone.
@@ -218,7 +222,7 @@ class Lab:
         }
         lines = "".join(f"    {name} {value}\n" for name, value in config.items())
         (folder / "ssh_config").write_text(f"Host lab\n{lines}")
-        _write_script(folder / "ssh", f'exec ssh -F {folder}/ssh_config "$@"')
+        _write_script(folder / "ssh", f'exec ssh -F {shlex.quote(str(folder))}/ssh_config "$@"')
         # nsenter begins in /, hence the way back to where the caller is.
         enter = f"nsenter --target {self._init} --mount --net"
         _write_script(folder / "local", f'exec {enter} env --chdir="$PWD" -- "$@"')
