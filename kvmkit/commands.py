@@ -96,13 +96,11 @@ class Ssh:
     @property
     def argv(self) -> list[str]:
         """The ssh command line up to the target."""
-        control = Path(gettempdir()) / f"kvmkit-ssh-{os.getuid()}"
-        control.mkdir(mode=0o700, exist_ok=True)
         options = {
             "BatchMode": "yes",
             "ConnectTimeout": "10",
             "ControlMaster": "auto",
-            "ControlPath": f"{control}/%C",
+            "ControlPath": f"{_control_folder()}/%C",
             "ControlPersist": "60",
             "ServerAliveInterval": "15",
             "ServerAliveCountMax": "8",
@@ -141,6 +139,18 @@ class Ssh:
         if result.exit_code == TIMED_OUT:
             raise CommandTimeout(argv, TIMED_OUT, result.stdout, result.stderr, self.host)
         return result
+
+
+def _control_folder() -> Path:
+    # In the temporary folder, as a socket's path may have 108 bytes only; so see that it is really ours.
+    folder = Path(gettempdir()) / f"kvmkit-ssh-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o077 or folder.is_symlink():
+        raise HostUnavailable(
+            f"{folder} is not yours alone: somebody else may listen there; remove it, or set TMPDIR"
+        )
+    return folder
 
 
 def check(result: Result, argv: Sequence[str], host: str) -> Result:

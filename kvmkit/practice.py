@@ -83,7 +83,7 @@ class Practice:
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
         """Keep what is changed meanwhile; one process at a time."""
-        with FileLock(self.file.with_name("lock"), timeout=60):
+        with FileLock(self.file.with_name("lock")):  # held for one libvirt call at a time
             connection = self.connection()
             try:
                 yield
