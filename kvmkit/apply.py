@@ -177,7 +177,9 @@ def _last(uri: str, plan_id: str) -> Entry | None:
 def _stands(host: Host, entry: Entry) -> bool:
     """Whether everything that an application made is still there."""
     steps = zip(entry.plan.steps, entry.steps, strict=True)
-    return all(_actions[step.action].made(host, step, state, entry.token) for step, state in steps)
+    with contextlib.suppress(Conflict):  # something else has taken its place
+        return all(_actions[step.action].made(host, step, state, entry.token) for step, state in steps)
+    return False
 
 
 def _already(step: Step) -> Check:
@@ -234,7 +236,10 @@ def _gone(host: Host, entry: Entry) -> list[str]:
 
 def _after_failure(host: Host, entry: Entry, checks: list[Check]) -> str:
     held = "kk.pending(host) holds the plan, and kk.apply continues it"
-    gone = _gone(host, entry)
+    try:
+        gone = _gone(host, entry)
+    except KvmkitError as error:  # the host itself may have gone
+        return f"Nothing is undone: {error}. {held}, kk.undo(host, {entry.plan.id!r}) takes it back."
     if gone:
         return f"It is not undone, as this is gone for good: {'; '.join(gone)}. {held}."
     undone, failed = _backward(host, entry)
