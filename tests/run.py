@@ -43,7 +43,7 @@ class Result:
 
 TIERS = (
     Tier("unit", ("tests/test_habits.py", "tests/unit"), 300),
-    Tier("doctest", ("--doctest-modules", "kvmkit"), 120),
+    Tier("doctest", ("--doctest-modules", "--doctest-glob=*.md", "kvmkit", "README.md"), 120),
     Tier("practice", ("tests/practice",), 300),
     Tier(
         "nbval",
