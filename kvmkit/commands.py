@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,10 @@ NOT_FOUND = 127
 """A shell's exit code for a command that is not installed (sh(1p))."""
 TIMED_OUT = 124
 """coreutils' ``timeout`` exits with this when it had to end the command."""
+KILLED = 128 + signal.SIGKILL
+"""What ``timeout`` exits with when the command did not end at the first asking (timeout(1))."""
+GRACE = 15
+"""Seconds that a line may be late before it counts as dead."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +67,13 @@ class Local:
             given.write(stdin.encode())
             given.seek(0)
             try:
-                command = local[argv[0]]
+                popen = local[argv[0]].popen(
+                    list(argv[1:]), stdin=given, stdout=out, stderr=err, new_session=True
+                )
             except CommandNotFound:
                 return Result(NOT_FOUND, "", f"{argv[0]}: command not found")
-            popen = command.popen(list(argv[1:]), stdin=given, stdout=out, stderr=err, new_session=True)
+            except OSError as error:  # a path that is no program
+                return Result(NOT_FOUND, "", f"{argv[0]}: {error.strerror}")
             process = cast("subprocess.Popen[bytes]", popen)  # plumbum's own type leaves out wait's timeout
             try:
                 exit_code = process.wait(timeout)
@@ -126,8 +134,9 @@ class Ssh:
         """
         # ssh hands the remote shell one string: every word is quoted, so that it stays one word.
         bounded = shlex.join(["timeout", "-k", "5", str(timeout), *argv])
+        start = time.monotonic()
         try:
-            result = Local(self.host).run([*self.argv, "--", bounded], stdin, timeout + 15)
+            result = Local(self.host).run([*self.argv, "--", bounded], stdin, timeout + GRACE)
         except CommandTimeout as error:
             raise CommandTimeout(argv, error.exit_code, error.stdout, error.stderr, self.host) from None
         if result.exit_code == SSH_FAILED:
@@ -136,7 +145,8 @@ class Ssh:
                 f"ssh cannot reach {self.host}: {said}. Try `ssh {self.target}` in a terminal: "
                 "the host's key must be known and a key of yours accepted, as nothing is asked here."
             )
-        if result.exit_code == TIMED_OUT:
+        late = result.exit_code == KILLED and time.monotonic() - start >= timeout
+        if result.exit_code == TIMED_OUT or late:
             raise CommandTimeout(argv, TIMED_OUT, result.stdout, result.stderr, self.host)
         return result
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
@@ -16,6 +17,8 @@ __all__ = ["Host", "connect"]
 
 PRACTICE_URI = "test:///default"
 URIS = "test:///default (practice), qemu:///system, qemu:///session, qemu+ssh://USER@HOST[:PORT]/system"
+NAME = re.compile(r"[\w.:][\w.:-]*")
+"""A host's name or address."""
 
 _hosts: dict[str, Host] = {}
 
@@ -173,8 +176,16 @@ def connect(uri: str) -> Host:
 
 
 def _runner(uri: str) -> Runner:
-    parts = urlsplit(uri)
     refused = InvalidURI(f"{uri!r} is not a URI kvmkit can use; use one of: {URIS}")
+    # urlsplit drops newlines and tabs, libvirt does not.
+    if not uri.isprintable() or " " in uri:
+        raise refused
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        raise refused from None
+    if parts.password is not None:
+        raise InvalidURI("no password in a URI, please: it would be shown and kept; use an SSH key")
     try:
         port = parts.port or 0
     except ValueError:
@@ -183,15 +194,16 @@ def _runner(uri: str) -> Runner:
         raise refused
     if parts.scheme in ("qemu", "qemu+unix") and not parts.netloc:
         return Local(uri)
-    # A name that begins with a dash would be an option to ssh.
-    if parts.scheme != "qemu+ssh" or not parts.hostname or parts.netloc.startswith("-") or parts.password:
+    name = parts.hostname or ""
+    # A word that begins with a dash would be an option to ssh.
+    if parts.scheme != "qemu+ssh" or parts.netloc.startswith("-") or not NAME.fullmatch(name):
         raise refused
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     if query.get("no_verify", "0") != "0":
         raise InvalidURI(
             f"{uri!r} asks not to verify the host's key; add it to known_hosts (ssh-keyscan) instead"
         )
-    target = f"{parts.username}@{parts.hostname}" if parts.username else parts.hostname
+    target = f"{parts.username}@{name}" if parts.username else name
     return Ssh(uri, target, port, query.get("keyfile", ""), query.get("command", "ssh"))
 
 
