@@ -1,0 +1,264 @@
+"""What check_host judges: read from a host in one round trip, or parsed from a capture."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, TypeVar
+
+from kvmkit.errors import KvmkitError
+from kvmkit.practice import recorded
+
+if TYPE_CHECKING:
+    from kvmkit.host import Host
+
+__all__ = ["Device", "Facts", "OperatingSystem", "Pool", "Unit", "parse", "read_facts"]
+
+PROBE_SECONDS = 60
+UNREADABLE = "unreadable"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class OperatingSystem:
+    """Who made it, as os-release(5) says; before that file existed, `id` is empty."""
+
+    id: str = ""
+    like: tuple[str, ...] = ()
+    version: str = ""
+    name: str = ""
+    kernel: str = ""
+
+
+@dataclass(frozen=True)
+class Device:
+    """``/dev/kvm``: its mode and access control list, and what opening it read-write as the prober said."""
+
+    mode: int
+    owner: str
+    group: str
+    opens: str
+    acl: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One systemd unit, in systemd's words."""
+
+    active: str
+    enabled: str
+
+    @property
+    def starts_at_boot(self) -> bool:
+        """Whether systemd starts it, or listens for it, at boot."""
+        return self.enabled in ("enabled", "enabled-runtime", "static", "alias")
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A folder that a storage pool keeps its volumes in; sizes of its file system in KiB."""
+
+    folder: PurePosixPath
+    size_kib: int
+    free_kib: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A host as the probe saw it.
+
+    None means that it could not be read: the probe ran as a user who may not,
+    or there is nothing to read it with.
+    """
+
+    session: bool = False
+    practice: bool = False
+    user: str = ""
+    user_groups: frozenset[str] = frozenset()
+    machine: str = ""
+    processors: int = 0
+    cpu_flags: frozenset[str] = frozenset()
+    modules: tuple[str, ...] = ()
+    device: Device | None = None
+    qemu_conf: Mapping[str, str] | None = field(default_factory=dict)
+    accounts: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    os: OperatingSystem = field(default_factory=OperatingSystem)
+    kernel_log: tuple[str, ...] | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    memory_kib: Mapping[str, int] = field(default_factory=dict)
+    selinux_config: str = ""
+    apparmor_profiles: tuple[str, ...] | None = ()
+    commands: frozenset[str] = frozenset()
+    units: Mapping[str, Unit] | None = None
+    clock_synchronised: bool | None = None
+    bridges: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ufw: bool = False
+    forward_policies: tuple[str, ...] | None = None
+    pools: tuple[Pool, ...] = ()
+    pools_hidden: bool = False
+
+    @property
+    def x86(self) -> bool:
+        """Whether the processor is one that says ``vmx`` or ``svm``."""
+        return self.machine in ("x86_64", "i686", "i586", "i386")
+
+
+def read_facts(host: Host, *, only_kvm: bool = False) -> Facts:
+    """Read a host's facts, in one round trip.
+
+    Parameters
+    ----------
+    only_kvm
+        Leave out what does not decide whether KVM can be used.
+
+    Raises
+    ------
+    HostUnavailable, CommandFailed, CommandTimeout
+        If the host cannot be asked.
+    """
+    if host.practice:
+        return dataclasses.replace(parse(recorded("practice-facts.txt")), practice=True)
+    probe = files("kvmkit").joinpath("check", "probe.sh").read_text(encoding="utf-8")
+    argv = ["sh", "-s", "kvm"] if only_kvm else ["sh", "-s"]
+    result = host.run(argv, stdin=probe, timeout=PROBE_SECONDS)
+    return parse(result.stdout, where=host.uri, session=host.is_session)
+
+
+def parse(text: str, *, where: str = "a capture", session: bool = False) -> Facts:
+    """Make facts of what ``probe.sh`` printed; lines that begin with ``# `` are comments.
+
+    Raises
+    ------
+    KvmkitError
+        If the end is missing.
+    """
+    sections = _sections(text)
+    if "end" not in sections:
+        raise KvmkitError(f"the facts of {where} end early, after {text[-80:]!r}; is its shell a POSIX one?")
+    user, *groups = sections.get("user", [""])[0].split()
+    cpu = _pairs(sections.get("cpu", []))
+    pools = sections.get("pools session" if session else "pools system", [])
+    return Facts(
+        session=session,
+        user=user,
+        user_groups=frozenset(groups),
+        machine=cpu.get("machine", ""),
+        processors=int(cpu.get("processors") or 0),
+        cpu_flags=frozenset(cpu.get("flags", "").split()),
+        modules=tuple(sections.get("modules", [])),
+        device=_device(sections.get("kvm device", [])),
+        qemu_conf=_readable(sections.get("qemu.conf", []), _qemu_conf),
+        accounts={name: frozenset(rest) for name, *rest in map(str.split, sections.get("accounts", []))},
+        os=_os(_pairs(sections.get("os", []))),
+        kernel_log=_readable(sections.get("kernel log", []), tuple),
+        values=_pairs(sections.get("kernel values", [])),
+        memory_kib=_memory(sections.get("memory", [])),
+        selinux_config=_pairs(sections.get("selinux config", [])).get("SELINUX", ""),
+        apparmor_profiles=_readable(sections.get("apparmor profiles", []), tuple),
+        commands=frozenset(sections.get("commands", [])),
+        units=_units(sections.get("units", [])),
+        clock_synchronised=_clock(sections.get("clock", [])),
+        bridges={name: tuple(ports) for name, *ports in map(str.split, sections.get("bridges", []))},
+        ufw="ENABLED=yes" in sections.get("ufw", []),
+        forward_policies=_readable(sections.get("forward", []), _forward_policies),
+        pools=tuple(_pool(line) for line in pools if line != UNREADABLE),
+        pools_hidden=UNREADABLE in pools,
+    )
+
+
+def _sections(text: str) -> dict[str, list[str]]:
+    sections: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("### "):
+            lines = sections.setdefault(line[4:], [])
+        elif line.strip() and not line.startswith("# "):
+            lines.append(line)
+    return sections
+
+
+def _readable(lines: list[str], make: Callable[[list[str]], T]) -> T | None:
+    return None if UNREADABLE in lines else make(lines)
+
+
+def _pairs(lines: Iterable[str]) -> dict[str, str]:
+    return {name: value.strip() for name, _, value in (line.partition("=") for line in lines)}
+
+
+def _device(lines: list[str]) -> Device | None:
+    if not lines:
+        return None
+    first = dict(word.split("=", 1) for word in lines[0].split())
+    opens = _pairs(lines[1:2]).get("opens", "")
+    return Device(int(first["mode"], 8), first["owner"], first["group"], opens, tuple(lines[2:]))
+
+
+def _qemu_conf(lines: list[str]) -> dict[str, str]:
+    """Take off quotes and comments; of a name set twice libvirt uses the first (virconf.c)."""
+    found: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition("=")
+        value = value.strip()
+        if value[:1] in ('"', "'"):
+            value = value[1:].partition(value[0])[0]
+        else:
+            value = value.partition("#")[0].strip()
+        found.setdefault(name.strip(), value)
+    return found
+
+
+def _os(pairs: dict[str, str]) -> OperatingSystem:
+    said = {name: " ".join(shlex.split(value)) for name, value in pairs.items()}
+    return OperatingSystem(
+        id=said.get("ID", ""),
+        like=tuple(said.get("ID_LIKE", "").split()),
+        version=said.get("VERSION_ID", ""),
+        name=said.get("PRETTY_NAME", ""),
+        kernel=said.get("kernel", ""),
+    )
+
+
+def _memory(lines: list[str]) -> dict[str, int]:
+    return {name: int(value.split()[0]) for name, _, value in (line.partition(":") for line in lines)}
+
+
+def _units(lines: list[str]) -> dict[str, Unit] | None:
+    if not lines or lines == ["no-systemd"]:
+        return None
+    units: dict[str, Unit] = {}
+    starts = [i for i, line in enumerate(lines) if line.startswith("Id=")]
+    for start, stop in zip(starts, [*starts[1:], len(lines)], strict=True):
+        said = _pairs(lines[start:stop])
+        if said.get("LoadState") != "not-found":
+            units[said["Id"]] = Unit(said.get("ActiveState", ""), said.get("UnitFileState", ""))
+    return units
+
+
+def _clock(lines: list[str]) -> bool | None:
+    # NTPSynchronized=yes, or on RHEL 7 "NTP synchronized: yes".
+    return lines[0].endswith("yes") if lines else None
+
+
+def _forward_policies(lines: list[str]) -> tuple[str, ...]:
+    """``ip filter: drop`` for each chain that forwarded packets pass."""
+    policies = []
+    table = "iptables"
+    for line in lines:
+        words = line.replace(";", " ").split()
+        if words[0] == "table":
+            table = " ".join(words[1:3])
+        elif words[0] == "-P":
+            policies.append(f"iptables: {words[2].lower()}")
+        elif "policy" in words:
+            policies.append(f"{table}: {words[words.index('policy') + 1]}")
+    return tuple(policies)
+
+
+def _pool(line: str) -> Pool:
+    size, free, folder = line.split(" ", 2)
+    return Pool(PurePosixPath(folder), int(size), int(free))

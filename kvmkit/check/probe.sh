@@ -1,0 +1,223 @@
+# Prints what check_host judges, in sections.  Sent to `sh -s`; with the argument `kvm`, only what decides
+# whether KVM can be used.  POSIX sh, as hosts have dash, bash or busybox.  It only reads: no network, and
+# no command that would load a kernel module or start libvirt.  What a host does not have is left out.
+
+LC_ALL=C
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export LC_ALL PATH
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# A dead NFS server or a hung daemon must cost one section, not the report.
+bounded() {
+    if have timeout; then timeout 5 "$@" 2>/dev/null; else "$@" 2>/dev/null; fi
+}
+
+# value NAME FILE: prints NAME=first line of FILE.
+value() {
+    [ -r "$2" ] && read -r line <"$2" 2>/dev/null && echo "$1=$line"
+}
+
+# hidden FILE: whether it is there, as far as can be seen, and may not be read.  RHEL hides all of /etc/libvirt.
+hidden() {
+    folder=${1%/*}
+    { [ -e "$1" ] && [ ! -r "$1" ]; } || { [ -d "$folder" ] && [ ! -x "$folder" ]; }
+}
+
+# matching FILE PATTERN: its lines that match.
+matching() {
+    if hidden "$1"; then echo unreadable; else grep -E "$2" "$1" 2>/dev/null; fi
+}
+
+user() {
+    echo "### user"
+    echo "$(id -un) $(id -Gn)"
+}
+
+cpu() {
+    echo "### cpu"
+    echo "machine=$(uname -m)"
+    echo "processors=$(grep -c '^processor' /proc/cpuinfo)"
+    # x86 says flags, s390 and ARM say features.
+    sed -n -e 's/^[Ff]lags[[:space:]]*: */flags=/p' -e 's/^[Ff]eatures[[:space:]]*: */flags=/p' /proc/cpuinfo | head -n 1
+}
+
+modules() {
+    echo "### modules"
+    # Built-in modules are there too, as long as they have a parameter: all of KVM's have.
+    for module in /sys/module/kvm*; do
+        [ -d "$module" ] && echo "${module##*/}"
+    done
+}
+
+kvm_device() {
+    echo "### kvm device"
+    [ -c /dev/kvm ] || return
+    stat -c 'mode=%a owner=%U group=%G' /dev/kvm
+    # A redirection that fails ends a shell: hence one of its own.
+    if failed=$( (: <>/dev/kvm) 2>&1); then echo "opens=yes"; else echo "opens=${failed##*: }"; fi
+    have getfacl && getfacl -cpE /dev/kvm 2>/dev/null | grep -E '^(user|group|mask|other):'
+}
+
+qemu_conf() {
+    echo "### qemu.conf"
+    # Only these: the file may hold passwords.
+    matching /etc/libvirt/qemu.conf \
+        '^[[:space:]]*(vnc_listen|spice_listen|user|group|dynamic_ownership|security_driver)[[:space:]]*='
+}
+
+accounts() {
+    echo "### accounts"
+    # Debian's user, everybody else's, and the one that is set.
+    configured=$(sed -n 's/^[[:space:]]*user[[:space:]]*=[[:space:]]*["'\'']\([^"'\'']*\).*/\1/p' /etc/libvirt/qemu.conf 2>/dev/null | head -n 1)
+    for name in libvirt-qemu qemu "${configured#+}"; do
+        groups=$(id -Gn -- "$name" 2>/dev/null) && [ -n "$name" ] && echo "$name $groups"
+    done | sort -u
+}
+
+os() {
+    echo "### os"
+    if [ -r /etc/os-release ]; then
+        grep -E '^(ID|ID_LIKE|VERSION_ID|PRETTY_NAME)=' /etc/os-release
+    else
+        # Before 2012 or so there was a file per distribution.
+        for file in /etc/redhat-release /etc/SuSE-release /etc/debian_version; do
+            [ -r "$file" ] && echo "PRETTY_NAME=$(head -n 1 "$file")" && break
+        done
+    fi
+    echo "kernel=$(uname -r)"
+}
+
+kernel() {
+    echo "### kernel log"
+    if log=$(dmesg 2>/dev/null); then
+        printf '%s\n' "$log" | sed 's/^\[[^]]*\] *//' | grep -iE '(kvm|svm|vmx).*(bios|no hardware|not supported)' | head -n 20
+    else
+        echo unreadable
+    fi
+    echo "### kernel values"
+    value nested /sys/module/kvm_intel/parameters/nested
+    value nested /sys/module/kvm_amd/parameters/nested
+    value call-iptables /proc/sys/net/bridge/bridge-nf-call-iptables
+    value call-ip6tables /proc/sys/net/bridge/bridge-nf-call-ip6tables
+    value call-arptables /proc/sys/net/bridge/bridge-nf-call-arptables
+    value selinux /sys/fs/selinux/enforce || value selinux /selinux/enforce
+    value apparmor /sys/module/apparmor/parameters/enabled
+    value transparent-hugepages /sys/kernel/mm/transparent_hugepage/enabled
+    echo "iommu-groups=$(ls /sys/kernel/iommu_groups 2>/dev/null | wc -l | tr -d ' ')"
+    echo "### memory"
+    grep -E '^(MemTotal|MemFree|MemAvailable|Buffers|Cached|HugePages_Total|HugePages_Free|Hugepagesize):' /proc/meminfo
+}
+
+confinement() {
+    echo "### selinux config"
+    matching /etc/selinux/config '^SELINUX='
+    echo "### apparmor profiles"
+    # securityfs says a file is readable, and then refuses.
+    if [ -e /sys/kernel/security/apparmor/profiles ]; then
+        if profiles=$(cat /sys/kernel/security/apparmor/profiles 2>/dev/null); then
+            printf '%s\n' "$profiles" | grep -E 'libvirtd|virtqemud|virt-aa-helper'
+        else
+            echo unreadable
+        fi
+    fi
+}
+
+commands() {
+    echo "### commands"
+    for name in apt-get dnf yum zypper qemu-system-x86_64 qemu-system-aarch64 qemu-system-ppc64 qemu-system-s390x \
+        qemu-system-riscv64 qemu-kvm qemu-img libvirtd virtqemud virsh virt-install dnsmasq ip systemctl; do
+        have "$name" && echo "$name"
+    done
+    # RHEL keeps it out of everybody's PATH.
+    [ -x /usr/libexec/qemu-kvm ] && echo qemu-kvm
+}
+
+units() {
+    echo "### units"
+    if [ -d /run/systemd/system ]; then
+        bounded systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState \
+            libvirtd.service libvirtd.socket virtqemud.service virtqemud.socket virtnetworkd.service \
+            virtnetworkd.socket virtstoraged.service virtstoraged.socket firewalld.service docker.service \
+            NetworkManager.service
+    else
+        echo no-systemd
+    fi
+    echo "### clock"
+    # RHEL 7's has no `show`.
+    [ -d /run/systemd/system ] && have timedatectl && {
+        bounded timedatectl show -p NTPSynchronized || bounded timedatectl status | grep -i 'synchronized:'
+    }
+}
+
+network() {
+    echo "### bridges"
+    for bridge in /sys/class/net/*/bridge; do
+        [ -d "$bridge" ] || continue
+        device=${bridge%/bridge}
+        echo "${device##*/} $(ls "$device/brif" 2>/dev/null | tr '\n' ' ')"
+    done
+    echo "### ufw"
+    matching /etc/ufw/ufw.conf '^ENABLED='
+    echo "### forward"
+    forward_policy
+}
+
+# Whether netfilter's MODULE is in the kernel: asking nft or iptables would load it.
+in_kernel() {
+    [ -e /proc/modules ] || return 0
+    grep -q "^$1 " /proc/modules || grep -q "/$1\.ko" "/lib/modules/$(uname -r)/modules.builtin" 2>/dev/null
+}
+
+forward_policy() {
+    [ "$(id -u)" = 0 ] || { echo unreadable; return; }
+    # iptables keeps its rules in nftables or, the old way, in tables of its own; both may be in use.
+    if in_kernel nf_tables && have nft; then
+        bounded nft list chains | grep -E '^table|hook forward'
+    elif in_kernel nf_tables && have iptables; then
+        bounded iptables -S FORWARD | grep -E '^-P'
+    fi
+    if grep -q '^filter$' /proc/net/ip_tables_names 2>/dev/null; then
+        for iptables in iptables-legacy iptables; do
+            have "$iptables" && bounded "$iptables" -S FORWARD | grep -E '^-P' && break
+        done
+    fi
+}
+
+# pools FOLDER: the folders that the pools described there keep their volumes in.
+pools() {
+    for pool in "$1"/*.xml; do
+        [ -r "$pool" ] || continue
+        grep -qE "<pool type='(dir|fs|netfs)'" "$pool" || continue
+        sed -n -e 's/&amp;/\&/g' -e 's:.*<path>\(.*\)</path>.*:\1:p' "$pool" | head -n 1
+    done
+}
+
+# free_space: size and free space in KiB of the folders on standard input, one each line.
+free_space() {
+    sort -u | while read -r folder; do
+        bounded df -Pk -- "$folder" | while read -r _ size _ free _; do
+            case $size in *[!0-9]*) ;; *) echo "$size $free $folder" ;; esac
+        done
+    done
+}
+
+storage() {
+    echo "### pools system"
+    for pool in /etc/libvirt/storage /etc/libvirt/storage/*.xml; do
+        hidden "$pool" && echo unreadable && break
+    done
+    { echo /var/lib/libvirt/images; pools /etc/libvirt/storage; } | free_space
+    echo "### pools session"
+    { echo "${HOME:-}/.local/share/libvirt/images"; pools "${HOME:-}/.config/libvirt/storage"; } | free_space
+}
+
+probe() {
+    user; cpu; modules; kvm_device; qemu_conf; accounts
+    [ "${1:-}" = kvm ] && return
+    os; kernel; confinement; commands; units; network; storage
+}
+
+# The commands must not read the script's own rest, which is on standard input.
+probe "$@" </dev/null
+echo "### end"

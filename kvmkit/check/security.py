@@ -1,0 +1,121 @@
+"""What confines VMs, and the settings of qemu.conf that matter to it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from kvmkit.check.facts import Facts
+from kvmkit.report import Check, Status
+
+__all__ = ["judge_security"]
+
+RUNBOOK = "20-prepare-host"
+RED_HAT = {"rhel", "fedora", "centos"}
+LOOPBACK = {"", "127.0.0.1", "::1", "localhost"}
+
+
+def judge_security(facts: Facts) -> list[Check]:
+    """Judge SELinux or AppArmor, and qemu.conf."""
+    return [_confinement(facts), _vnc_listen(facts), _user(facts), _ownership(facts)]
+
+
+def _confinement(facts: Facts) -> Check:
+    row = partial(
+        Check,
+        "SELinux or AppArmor",
+        expected="SELinux enforcing, or AppArmor with libvirt's profiles",
+        why="a guest that breaks out of QEMU still meets it; with right labels nothing needs it turned off",
+        runbook=RUNBOOK,
+    )
+    if "none" in (facts.qemu_conf or {}).get("security_driver", ""):
+        fix = "take security_driver out of /etc/libvirt/qemu.conf and restart libvirt"
+        return row(Status.WARN, "qemu.conf says security_driver = none: VMs are not confined", fix=fix)
+    if facts.values.get("selinux") == "1":
+        return row(Status.PASS, "SELinux enforcing")
+    if facts.values.get("selinux") == "0":
+        fix = "restorecon -R the images' folders, setenforce 1, and SELINUX=enforcing in /etc/selinux/config"
+        return row(Status.WARN, "SELinux permissive: what it would forbid is only logged", fix=fix)
+    if facts.values.get("apparmor") == "Y":
+        return _apparmor(facts, row)
+    if facts.selinux_config or RED_HAT & {facts.os.id, *facts.os.like}:
+        said = f" (SELINUX={facts.selinux_config} in its file)" if facts.selinux_config else ""
+        fix = "SELINUX=permissive in /etc/selinux/config, reboot (files get labels), then SELINUX=enforcing"
+        return row(Status.WARN, f"SELinux disabled{said}", fix=fix)
+    return row(Status.WARN, "neither: only QEMU's user confines VMs", fix="install apparmor, and reboot")
+
+
+def _apparmor(facts: Facts, row: partial[Check]) -> Check:
+    if facts.apparmor_profiles is None:
+        return row(Status.PASS, f"AppArmor is on; {facts.user} may not list its profiles")
+    daemons = [line for line in facts.apparmor_profiles if not line.startswith("virt-aa-helper")]
+    if any("(enforce)" in line for line in daemons):
+        return row(Status.PASS, "AppArmor is on, with libvirt's profiles")
+    if not facts.commands & {"libvirtd", "virtqemud"}:
+        return row(Status.PASS, "AppArmor is on; libvirt, which brings its profiles, is not installed")
+    fix = "aa-enforce /etc/apparmor.d/usr.sbin.libvirtd (or usr.sbin.virtqemud), and restart libvirt"
+    return row(Status.WARN, "AppArmor is on, and libvirt's profiles are not enforced", fix=fix)
+
+
+def _unread(facts: Facts) -> str:
+    """Say why qemu.conf cannot be judged; empty if it can."""
+    if facts.session:
+        return "qemu:///session does not use /etc/libvirt/qemu.conf"
+    if facts.qemu_conf is None:
+        return f"{facts.user} may not read /etc/libvirt/qemu.conf"
+    return ""
+
+
+def _vnc_listen(facts: Facts) -> Check:
+    row = partial(
+        Check,
+        "qemu.conf: vnc_listen",
+        expected="127.0.0.1, the default",
+        why="a VM's screen, unencrypted and without a password, is for whoever reaches its port",
+        runbook=RUNBOOK,
+    )
+    if unread := _unread(facts):
+        return row(Status.SKIP, unread)
+    conf = facts.qemu_conf or {}
+    names = [name for name in ("vnc_listen", "spice_listen") if conf.get(name, "") not in LOOPBACK]
+    if not names:
+        return row(Status.PASS, conf.get("vnc_listen") or "not set: 127.0.0.1")
+    found = ", ".join(f"{name} = {conf[name]}" for name in names) + ": other machines can connect"
+    fix = "take it out, restart libvirt, and look through a tunnel: ssh -L 5900:127.0.0.1:5900 HOST"
+    return row(Status.WARN, found, fix=fix)
+
+
+def _user(facts: Facts) -> Check:
+    row = partial(
+        Check,
+        "qemu.conf: user and group",
+        expected="not set: libvirt-qemu on Debian and Ubuntu, qemu elsewhere",
+        why="QEMU as root gives a guest that breaks out the whole host",
+        runbook=RUNBOOK,
+    )
+    if unread := _unread(facts):
+        return row(Status.SKIP, unread)
+    conf = facts.qemu_conf or {}
+    found = ", ".join(f"{name} = {conf[name]}" for name in ("user", "group") if conf.get(name))
+    if not found:
+        return row(Status.PASS, "not set: the distribution's own")
+    if {conf.get("user"), conf.get("group")} & {"root", "0", "+0"}:
+        fix = "take user and group out, and restart libvirt, which gives QEMU's user the images of its VMs"
+        return row(Status.WARN, f"{found}: QEMU has root's rights", fix=fix)
+    return row(Status.PASS, f"{found}: it must be able to open /dev/kvm")
+
+
+def _ownership(facts: Facts) -> Check:
+    row = partial(
+        Check,
+        "qemu.conf: dynamic_ownership",
+        expected="1, the default",
+        why="libvirt gives a disk image to QEMU's user while the VM runs",
+        runbook=RUNBOOK,
+    )
+    if unread := _unread(facts):
+        return row(Status.SKIP, unread)
+    value = (facts.qemu_conf or {}).get("dynamic_ownership", "")
+    if value != "0":
+        return row(Status.PASS, value or "not set: 1")
+    found = "0: a VM starts only if its images already belong to QEMU's user"
+    return row(Status.WARN, found, fix="take it out, and restart libvirt")

@@ -1,0 +1,116 @@
+"""libvirt's daemons, one or many, and the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kvmkit.check.facts import Facts, Unit
+from kvmkit.errors import HostUnavailable
+from kvmkit.report import Check, Status
+
+if TYPE_CHECKING:
+    from kvmkit.host import Host
+
+__all__ = ["judge_answer", "judge_services"]
+
+RUNBOOK = "20-prepare-host"
+DAEMONS = ("libvirtd", "virtqemud")
+# What a VM needs where each driver has a daemon of its own.
+MODULAR = ("virtqemud", "virtnetworkd", "virtstoraged")
+NO_SYSTEMD = "cannot be told: the host does not run systemd"
+
+
+def judge_answer(host: Host, facts: Facts) -> Check:
+    """Judge libvirt by opening the URI: the only test that holds for every kind of daemon."""
+    row = partial(
+        Check,
+        "libvirt answers",
+        expected=f"a connection to {host.uri}",
+        why="everything about VMs goes through libvirt's daemon",
+    )
+    try:
+        with host.reading("ask libvirt for its version") as connection:
+            if facts.practice:
+                return row(Status.PASS, "libvirt's test driver answers")
+            number = connection.getLibVersion()
+            version = f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
+            return row(Status.PASS, f"libvirt {version}, driver {connection.getType()}")
+    except HostUnavailable as error:
+        # Where it was libvirt that failed, its own words: the advice around them leads here.
+        said = str(error.__context__ or error)
+        return row(Status.FAIL, f"no: {said}", fix=_make_it_answer(facts, said), runbook=RUNBOOK)
+
+
+def _make_it_answer(facts: Facts, said: str) -> str:
+    if not facts.commands.intersection(DAEMONS):
+        return "install libvirt: see the row of the packages"
+    if "ermission denied" in said or "authentication" in said:
+        return f"usermod -aG libvirt {facts.user}, and log in again"
+    if facts.session:
+        return "run `virsh -c qemu:///session uri` in a terminal: it says what stands in its way"
+    return f"systemctl enable --now {_to_enable(facts)}"
+
+
+def _to_enable(facts: Facts) -> str:
+    modular = "virtqemud.service" in (facts.units or {}) and "libvirtd.service" not in (facts.units or {})
+    return " ".join(f"{daemon}.socket" for daemon in MODULAR) if modular else "libvirtd.service"
+
+
+def judge_services(facts: Facts) -> list[Check]:
+    """Judge what starts at boot, and the clock."""
+    return [_at_boot(facts), _clock(facts)]
+
+
+def _at_boot(facts: Facts) -> Check:
+    row = partial(
+        Check,
+        "libvirt at boot",
+        expected="libvirtd, or virtqemud and its kin, start at boot",
+        why="VMs marked autostart come back after a reboot only if libvirt does",
+        runbook=RUNBOOK,
+    )
+    if facts.session:
+        return row(Status.SKIP, "qemu:///session starts when it is used")
+    if facts.practice:
+        return row(Status.SKIP, "rehearsed: libvirtd starts at boot on the recorded host; here is no service")
+    if facts.units is None:
+        return row(Status.SKIP, NO_SYSTEMD)
+    return _enabled(facts.units, _to_enable(facts), row)
+
+
+def _enabled(units: Mapping[str, Unit], to_enable: str, row: partial[Check]) -> Check:
+    def enabled(daemon: str, kind: str) -> bool:
+        unit = units.get(f"{daemon}.{kind}")
+        return unit is not None and unit.starts_at_boot
+
+    started = [daemon for daemon in DAEMONS if enabled(daemon, "service")]
+    listening = [daemon for daemon in DAEMONS if enabled(daemon, "socket")]
+    if not started and not listening:
+        fix = f"systemctl enable --now {to_enable}"
+        return row(Status.FAIL, "neither libvirtd nor virtqemud is enabled", fix=fix)
+    if not started:
+        found = f"only {listening[0]}.socket is enabled: autostarted VMs wait until somebody connects"
+        return row(Status.WARN, found, fix=f"systemctl enable {listening[0]}.service")
+    asleep = [name for name in MODULAR if not enabled(name, "socket") and not enabled(name, "service")]
+    if "libvirtd" not in started and asleep:
+        found = f"virtqemud is enabled, {' and '.join(asleep)} not: networks or pools do not answer"
+        fix = "systemctl enable --now " + " ".join(f"{name}.socket" for name in asleep)
+        return row(Status.WARN, found, fix=fix)
+    return row(Status.PASS, f"{started[0]} is enabled")
+
+
+def _clock(facts: Facts) -> Check:
+    row = partial(
+        Check,
+        "clock",
+        expected="synchronised",
+        why="VMs take their time from the host; certificates and logs need it right",
+    )
+    if facts.clock_synchronised is None:
+        return row(Status.SKIP, "cannot be told: timedatectl does not answer")
+    if facts.clock_synchronised:
+        return row(Status.PASS, "synchronised")
+    fix = "timedatectl set-ntp true (by systemd-timesyncd or chrony), and let NTP through the firewall"
+    return row(Status.WARN, "not synchronised", fix=fix)
