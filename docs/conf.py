@@ -4,6 +4,9 @@ import shutil
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
+from pydantic import BaseModel
+from sphinx.application import Sphinx
+
 # Copied, because a link to the folder is followed and the pages then can't find one another.
 here = Path(__file__).parent
 shutil.rmtree(here / "tutorials/runbooks", ignore_errors=True)
@@ -23,9 +26,10 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx_copybutton",
 ]
-# Every reference into kvmkit must lead somewhere; pandas and the others are not looked up.
+# Every reference to a public name must lead somewhere. Other libraries, and what is private to kvmkit's modules
+# and stands in a signature, are not looked up.
 nitpicky = True
-nitpick_ignore_regex = [("py:.*", r"(?!kvmkit\b).*")]
+nitpick_ignore_regex = [("py:.*", r"(?!kvmkit\b).*"), ("py:class", r"kvmkit\.\w+\..*")]
 
 # Furo: one column for the text, which suits long runbooks, and it asks no other server for anything.
 html_theme = "furo"
@@ -47,3 +51,17 @@ copybutton_prompt_is_regexp = True
 autodoc_member_order = "groupwise"
 # A class is described by its docstring; lists of inherited pydantic members say nothing about kvmkit.
 numpydoc_show_class_members = False
+
+
+def short_signature(
+    _app: Sphinx, _what: str, _name: str, public: object, _options: object, signature: str, returns: str
+) -> tuple[str, str]:
+    """Give only the names of a pydantic model's fields: with their validators they fill a page."""
+    if isinstance(public, type) and issubclass(public, BaseModel):
+        signature = f"({', '.join(public.model_fields)})"
+    return signature, returns
+
+
+def setup(app: Sphinx) -> None:
+    """Hook into Sphinx."""
+    app.connect("autodoc-process-signature", short_signature)
