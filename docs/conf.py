@@ -26,8 +26,8 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx_copybutton",
 ]
-# Every reference to a public name must lead somewhere. Other libraries, and what is private to kvmkit's modules
-# and stands in a signature, are not looked up.
+# Every reference to a public name must lead somewhere. Other libraries are not looked up, nor what a signature
+# has from within a module.
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!kvmkit\b).*"), ("py:class", r"kvmkit\.\w+\..*")]
 
@@ -63,5 +63,5 @@ def short_signature(
 
 
 def setup(app: Sphinx) -> None:
-    """Hook into Sphinx."""
+    """Say what happens during a build."""
     app.connect("autodoc-process-signature", short_signature)
