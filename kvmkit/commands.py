@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shlex
 import signal
@@ -104,11 +105,13 @@ class Ssh:
     @property
     def argv(self) -> list[str]:
         """The ssh command line up to the target."""
+        # By key and command as well, unlike ssh's own %C: they decide who and where one is.
+        master = hashlib.sha256(repr(self).encode()).hexdigest()[:32]
         options = {
             "BatchMode": "yes",
             "ConnectTimeout": "10",
             "ControlMaster": "auto",
-            "ControlPath": f"{_control_folder()}/%C",
+            "ControlPath": f"{_control_folder()}/{master}",
             "ControlPersist": "60",
             "ServerAliveInterval": "15",
             "ServerAliveCountMax": "8",
