@@ -26,8 +26,8 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx_copybutton",
 ]
-# Every reference to a public name must lead somewhere. Other libraries are not looked up, nor what a signature
-# has from within a module.
+# Every reference to a public name must lead somewhere. Other libraries are not looked up, nor what a
+# signature has from within a module.
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!kvmkit\b).*"), ("py:class", r"kvmkit\.\w+\..*")]
 
