@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import libvirt
 from filelock import FileLock
@@ -58,7 +59,7 @@ class Practice:
 
     def __init__(self) -> None:
         self._connection: libvirt.virConnect | None = None
-        self._loaded: tuple[str, int] | None = None
+        self._loaded: tuple[str, int, int] | None = None
 
     @property
     def file(self) -> Path:
@@ -72,7 +73,9 @@ class Practice:
 
     def connection(self) -> libvirt.virConnect:
         """Give the connection, loaded again if another process has changed the host since."""
-        seen = (str(self.file), self.file.stat().st_mtime_ns)
+        stat = self.file.stat()
+        # Each change makes a new file: two within one tick of the clock differ in the inode.
+        seen = (str(self.file), stat.st_mtime_ns, stat.st_ino)
         if self._connection is None or self._loaded != seen:
             self._connection = libvirt.open(f"test://{self.file}")
             self._loaded = seen
@@ -98,17 +101,22 @@ def _dump(connection: libvirt.virConnect) -> bytes:
     for tag in ("network", "pool", "domain", "autostart"):
         for element in node.findall(tag):
             node.remove(element)
-    for network in connection.listAllNetworks():
+    # libvirt lists in no order: sorted, the same host is the same file.
+    for network in _by_name(connection.listAllNetworks()):
         node.append(etree.fromstring(network.XMLDesc()))
-    for pool in connection.listAllStoragePools():
+    for pool in _by_name(connection.listAllStoragePools()):
         element = etree.fromstring(pool.XMLDesc())
-        element.extend(etree.fromstring(volume.XMLDesc()) for volume in pool.listAllVolumes())
+        element.extend(etree.fromstring(volume.XMLDesc()) for volume in _by_name(pool.listAllVolumes()))
         node.append(element)
-    for domain in sorted(connection.listAllDomains(), key=lambda d: d.name()):
+    for domain in _by_name(connection.listAllDomains()):
         node.append(_dump_domain(domain))
         if domain.autostart():
             etree.SubElement(node, "autostart", domain=domain.name())
     return bytes(etree.tostring(node, pretty_print=True))
+
+
+def _by_name(things: Iterable[Any]) -> list[Any]:
+    return sorted(things, key=lambda thing: thing.name())
 
 
 def _dump_domain(domain: libvirt.virDomain) -> etree._Element:
