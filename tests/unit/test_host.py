@@ -1,0 +1,162 @@
+"""connect() takes the URIs that it can use and refuses the others; a host that does not answer is told so."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import libvirt
+import pytest
+
+import kvmkit as kk
+from kvmkit import host as module
+from kvmkit.commands import Local, Ssh
+
+KEY = "qemu+ssh://root@kvm1:2222/system?keyfile=/keys/kvm&command=/opt/ssh"
+
+
+@pytest.mark.parametrize("uri", ["qemu:///system", "qemu:///session", "qemu+unix:///system"])
+def test_a_local_uri_runs_commands_here(uri: str) -> None:
+    host = kk.connect(uri)
+
+    assert host._runner == Local(uri)
+    assert (host.practice, host.ssh) == (None, None)
+    assert host.is_session == uri.endswith("/session")
+
+
+@pytest.mark.parametrize(
+    ("uri", "target", "port", "keyfile", "command"),
+    [
+        ("qemu+ssh://kvm1/system", "kvm1", 0, "", "ssh"),
+        ("qemu+ssh://root@kvm1.example.org/system", "root@kvm1.example.org", 0, "", "ssh"),
+        ("qemu+ssh://root@192.0.2.7:22/session", "root@192.0.2.7", 22, "", "ssh"),
+        ("qemu+ssh://root@[2001:db8::7]:22/system", "root@2001:db8::7", 22, "", "ssh"),
+        (KEY, "root@kvm1", 2222, "/keys/kvm", "/opt/ssh"),
+        ("qemu+ssh://kvm1/system?no_verify=0", "kvm1", 0, "", "ssh"),
+    ],
+)
+def test_an_ssh_uri_runs_commands_there(uri: str, target: str, port: int, keyfile: str, command: str) -> None:
+    assert kk.connect(uri).ssh == Ssh(uri, target, port, keyfile, command)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("", "qemu", "/system", "qemu:///", "qemu:///other", "qemu:///system/", "qemu://kvm1/system"),
+        *("qemu+tls://kvm1/system", "qemu+tcp://kvm1/system", "xen:///system", "vmware://esx1", "test:///x"),
+        *("qemu+ssh:///system", "qemu+ssh://root@/system", "qemu+ssh://kvm1", "qemu+ssh://kvm1:0x16/system"),
+        *("qemu+ssh://kvm1:99999/system", "qemu+ssh://[::1/system", "qemu+ssh://kvm 1/system"),
+        *("qemu+ssh://kvm1;id/system", "qemu+ssh://$(id)/system", "qemu+ssh://%2doProxyCommand=id/system"),
+        *("qemu:///system\n", "qemu+ssh://kvm1\n/system", "qemu:///system\0", "\ud800"),
+    ],
+)
+def test_another_uri_is_refused_with_those_that_can_be_used(uri: str) -> None:
+    with pytest.raises(kk.InvalidURI, match="qemu:///system") as caught:
+        kk.connect(uri)
+
+    assert repr(uri) in str(caught.value)
+    assert uri not in module._hosts
+
+
+@pytest.mark.parametrize("name", ["-oProxyCommand=id", "-oProxyCommand=id@kvm1", "root@-oProxyCommand=id"])
+def test_a_name_that_ssh_would_take_for_an_option_is_refused(name: str) -> None:
+    with pytest.raises(kk.InvalidURI):
+        kk.connect(f"qemu+ssh://{name}/system")
+
+
+@pytest.mark.parametrize(
+    "uri", ["qemu+ssh://root:hunter2@kvm1/system", "qemu+ssh://root:hunter2@kvm1:x/system"]
+)
+def test_a_password_in_a_uri_is_refused_and_not_repeated(uri: str) -> None:
+    with pytest.raises(kk.InvalidURI, match="password") as caught:
+        kk.connect(uri)
+
+    assert "hunter2" not in str(caught.value)
+
+
+def test_host_keys_are_always_verified() -> None:
+    with pytest.raises(kk.InvalidURI, match="known_hosts"):
+        kk.connect("qemu+ssh://root@kvm1/system?no_verify=1")
+
+
+def test_libvirts_own_ssh_goes_the_same_way_and_asks_nothing() -> None:
+    assert module._libvirt_uri(KEY) == f"{KEY}&no_tty=1"
+    assert module._libvirt_uri("qemu:///system") == "qemu:///system"
+
+
+def test_the_same_uri_is_the_same_host() -> None:
+    assert kk.connect("qemu:///system") is kk.connect("qemu:///system")
+    assert kk.connect("qemu:///system") is not kk.connect("qemu:///session")
+
+
+def test_the_practice_host_runs_no_commands() -> None:
+    with pytest.raises(kk.Unsupported, match=r"uname needs a real host, such as .*qemu:///system"):
+        kk.connect("test:///default").run(["uname"])
+
+
+def test_a_command_of_a_host_that_fails_carries_the_host(tmp_path: Path) -> None:
+    host = kk.Host("qemu:///session")
+    with pytest.raises(kk.CommandFailed) as caught:
+        host.run(["ls", str(tmp_path / "missing")])
+
+    assert caught.value.host == "qemu:///session"
+    assert host.run(["ls", str(tmp_path / "missing")], ok=False).exit_code == caught.value.exit_code
+
+
+def nobody_answers(name: str) -> str:
+    """Name a socket on which no daemon listens, so that it does not matter what this machine runs."""
+    return f"qemu:///system?socket={name}"
+
+
+def test_a_daemon_that_is_down_is_told_with_what_to_do(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    host = kk.connect(nobody_answers(f"{tmp_path}/socket"))
+    with pytest.raises(kk.HostUnavailable, match=r"systemctl start libvirtd.*kk\.check_host") as caught:
+        kk.vms(host)
+
+    assert host.uri in str(caught.value)
+    # libvirt prints its errors unless told not to, and a notebook keeps what is printed.
+    assert capfd.readouterr() == ("", "")
+
+
+def test_libvirts_errors_are_in_its_words_with_the_host_and_not_printed(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    host = kk.connect("test:///default")
+    with (
+        pytest.raises(kk.LibvirtFailed, match="cannot look at it on test:///default: Storage pool not found"),
+        host.reading("look at it") as connection,
+    ):
+        connection.storagePoolLookupByName("none")
+
+    assert capfd.readouterr() == ("", "")
+
+
+def test_without_connect_libvirt_would_print() -> None:
+    """Shows that the test above can fail: the same call in a process of its own that has not connected."""
+    program = (
+        "import libvirt\n"
+        "try: libvirt.open('test:///default').storagePoolLookupByName('none')\n"
+        "except libvirt.libvirtError: pass"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert "Storage pool not found" in done.stderr
+
+
+def test_a_connection_that_broke_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    # libvirt's own test driver in place of a daemon; that a daemon restarts is shown on a real one.
+    monkeypatch.setattr(module, "_libvirt_uri", lambda _uri: "test:///default")
+    host = kk.Host("qemu:///system")
+    with host.reading("open it") as first:
+        assert first.getLibVersion()
+    with host.reading("use it again") as second:
+        assert second is first
+
+    class Broken:
+        def getLibVersion(self) -> int:  # noqa: N802 - libvirt's name
+            raise libvirt.libvirtError("client socket is closed")
+
+    monkeypatch.setattr(host, "_connection", Broken())
+    with host.reading("use it after the daemon's restart") as third:
+        assert third.getLibVersion()
