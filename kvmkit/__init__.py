@@ -29,6 +29,7 @@ from kvmkit.errors import (
     Unsupported,
     WrongState,
 )
+from kvmkit.forms import ApplyForm, Menu, SpecForm, VMForm, apply_form, form, menu, vm_form
 from kvmkit.host import Host, connect
 from kvmkit.plan import Plan, Step
 from kvmkit.practice import fresh_practice_host
@@ -43,6 +44,7 @@ from kvmkit.vm.spec import VMSpec
 
 __all__ = [
     "ApplyFailed",
+    "ApplyForm",
     "Busy",
     "Check",
     "CommandFailed",
@@ -54,27 +56,33 @@ __all__ = [
     "InvalidURI",
     "KvmkitError",
     "LibvirtFailed",
+    "Menu",
     "NotApplied",
     "NotFound",
     "Plan",
     "Report",
     "ShutdownTimeout",
+    "SpecForm",
     "Status",
     "Step",
     "Unsupported",
+    "VMForm",
     "VMSpec",
     "WrongState",
     "addresses",
     "apply",
+    "apply_form",
     "autostart",
     "check_host",
     "connect",
     "console_log",
     "destroy",
     "eject_media",
+    "form",
     "fresh_practice_host",
     "history",
     "insert_media",
+    "menu",
     "networks",
     "pending",
     "plan_undefine",
@@ -88,6 +96,7 @@ __all__ = [
     "suspend",
     "undo",
     "viewer_commands",
+    "vm_form",
     "vms",
     "volumes",
 ]

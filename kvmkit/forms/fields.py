@@ -1,0 +1,97 @@
+"""One field of a spec as a widget: its kind, its label with the unit, its help."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, get_args, get_origin
+
+import ipywidgets as widgets
+from pydantic.fields import FieldInfo
+
+from kvmkit.check.facts import read_facts
+from kvmkit.host import Host
+from kvmkit.spec import Spec
+from kvmkit.vm.facts import networks, pools, volumes
+
+__all__ = ["choices", "field_widget", "help_texts", "label"]
+
+_WORDS = {"mib": "(MiB)", "gib": "(GiB)", "vcpus": "vCPUs", "cdrom": "CD-ROM", "vnc": "VNC", "os": "OS"}
+_BLANK: dict[Any, Any] = {str: "", int: 0, bool: False}
+
+
+def label(name: str) -> str:
+    """Give a field's label.
+
+    >>> label("memory_mib"), label("vnc_port")
+    ('Memory (MiB)', 'VNC port')
+    """
+    first, *rest = name.split("_")
+    return " ".join([_WORDS.get(first, first.capitalize()), *(_WORDS.get(word, word) for word in rest)])
+
+
+def help_texts(spec_class: type[Spec]) -> dict[str, str]:
+    """Read each field's help from the class's docstring, section Attributes: said once, it serves both."""
+    section = (inspect.getdoc(spec_class) or "").partition("Attributes\n----------\n")[2]
+    texts: dict[str, str] = {}
+    for names, text in re.findall(r"^(\w[\w, ]*) : .*\n((?: {4}.*\n?)+)", section, flags=re.MULTILINE):
+        plain = " ".join(text.split()).replace("`", "")
+        texts |= dict.fromkeys(names.split(", "), plain)
+    return texts
+
+
+def choices(host: Host, names: Iterable[str]) -> dict[str, list[str]]:
+    """Read from the host what can be chosen for those of the fields that name something on it."""
+    readers: dict[str, Callable[[], Iterable[str]]] = {
+        "pool": lambda: _active(pools(host)),
+        "network": lambda: _active(networks(host)),
+        "bridge": lambda: read_facts(host).bridges,
+        "image": lambda: _volumes(host, iso=False),
+        "cdrom": lambda: _volumes(host, iso=True),
+    }
+    return {name: sorted(readers[name]()) for name in names if name in readers}
+
+
+def _active(frame: Any) -> list[str]:
+    return list(frame.index[frame["active"]])
+
+
+def _volumes(host: Host, *, iso: bool) -> list[str]:
+    frame = volumes(host)
+    # libvirt calls an ISO "iso" or, where it did not look into it, "raw".
+    is_iso = (frame["format"] == "iso") | frame.index.str.lower().str.endswith(".iso")
+    return list(frame.index[is_iso == iso])
+
+
+def field_widget(name: str, info: FieldInfo, value: Any, options: list[str] | None) -> Any:
+    """Make the widget of one field.
+
+    Raises
+    ------
+    traitlets.TraitError
+        If the value is of a kind that such a widget cannot hold.
+    """
+    kind = info.annotation
+    common = {
+        "description": label(name),
+        "style": {"description_width": "110px"},
+        "layout": {"width": "360px"},
+    }
+    if get_origin(kind) is Literal:
+        widget = widgets.Dropdown(options=get_args(kind), value=value, **common)
+    elif kind is bool:
+        widget = widgets.Checkbox(value=value, **common)
+    elif kind is int:
+        widget = widgets.IntText(value=value, continuous_update=True, **common)
+    elif options is not None:
+        # A choice that still lets one type: what the host does not show may be there.
+        widget = widgets.Combobox(value=value, options=options, ensure_option=False, **common)
+    else:
+        widget = widgets.Text(value=value, **common)
+    return widget.add_class(f"kvmkit-{name}")
+
+
+def blank(info: FieldInfo) -> Any:
+    """Give what an untouched field holds: its default, or nothing yet."""
+    return _BLANK[info.annotation] if info.is_required() else info.default

@@ -1,0 +1,187 @@
+"""apply_form: the button that applies a plan, and the gate that a runbook waits at."""
+
+from __future__ import annotations
+
+import threading
+from html import escape
+from typing import Any
+
+import ipywidgets as widgets
+
+from kvmkit.apply import apply
+from kvmkit.errors import ApplyFailed, NotApplied
+from kvmkit.forms.shown import RED, Shown, message, person_is_there
+from kvmkit.forms.spec_form import SpecForm
+from kvmkit.host import PRACTICE_URI
+from kvmkit.plan import Plan
+from kvmkit.report import Report
+
+__all__ = ["ApplyForm", "apply_form"]
+
+
+def apply_form(plan: Plan, confirm: str = "", form: SpecForm[Any] | None = None) -> ApplyForm:
+    """Let a person apply a plan by a click; without a person, apply it only if `confirm` says so.
+
+    Parameters
+    ----------
+    plan
+        From one of the ``plan_`` functions.
+    confirm
+        Without a person (papermill, nbval): the plan's id, as a promise that somebody has read
+        it; on the practice host ``"practice"`` will do. With a person it counts for nothing.
+    form
+        The form that the plan was made from: if it is edited, the plan is void.
+
+    Returns
+    -------
+    ApplyForm
+        Its ``.wait()`` gives the report, or stops the runbook.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> host = kk.connect("test:///default")
+    >>> plan = kk.plan_vm(host, kk.VMSpec(name="web1"))
+    >>> kk.apply_form(plan, confirm="practice").wait().ok
+    True
+    """
+    return ApplyForm(plan, confirm, form)
+
+
+class ApplyForm(Shown):
+    """The widget that :func:`apply_form` makes.  It applies its plan once.
+
+    Attributes
+    ----------
+    plan
+        The plan.
+    """
+
+    def __init__(self, plan: Plan, confirm: str, form: SpecForm[Any] | None) -> None:
+        self.plan = plan
+        self._form = form
+        self._planned_from = form.taken if form else None
+        self._once = threading.Lock()
+        self._done = threading.Event()
+        self._report: Report | None = None
+        self._error: Exception | None = None
+        self._state = widgets.HTML().add_class("kvmkit-state")
+        self._button = widgets.Button(description=f"Apply {plan.id}", tooltip=plan.title).add_class(
+            "kvmkit-apply"
+        )
+        self._word = _word_to_type(plan)
+        self._typed = widgets.Text(
+            description=f"Type {self._word} to go on",
+            style={"description_width": "initial"},
+            layout={"display": "" if self._word else "none"},
+        ).add_class("kvmkit-confirm")
+        super().__init__([self._typed, self._button, self._state])
+        person = person_is_there()
+        self._how = "click Apply above, then run the cells below"
+        if plan.empty or (not person and _confirmed(plan, confirm) and not self._void()):
+            self._run()
+        elif person:
+            self._offer()
+        else:
+            self._how = f"nobody is here to click: read the plan, then run again with confirm={plan.id!r}"
+            self._button.disabled = self._typed.disabled = True
+            self._say(repr(self))
+
+    def wait(self) -> Report:
+        """Wait until what was clicked is done.
+
+        Returns
+        -------
+        Report
+            What was done; empty if the plan is.
+
+        Raises
+        ------
+        NotApplied
+            Nobody has clicked, or `confirm` is not the plan's id: what follows must not run yet.
+        ApplyFailed, Busy, HostUnavailable, LibvirtFailed
+            As :func:`apply`.
+        """
+        if self._once.locked():
+            self._done.wait()
+        if self._error:
+            raise self._error
+        if self._report is None:
+            raise NotApplied(f"plan {self.plan.id} ({self.plan.title}) on {self.plan.uri}: {self._reason()}")
+        return self._report
+
+    def _offer(self) -> None:
+        """Have the button work, as far as it may."""
+        self._button.on_click(self._clicked)
+        self._button.button_style = "danger" if self._word else "primary"
+        self._typed.observe(self._enable, names="value")
+        if self._form:
+            for field in self._form.fields.values():
+                field.observe(self._enable, names="value")
+        self._enable()
+
+    def _void(self) -> bool:
+        """Whether the form holds something else than what the plan was made from."""
+        return self._form is not None and (
+            self._planned_from is None or self._form.values != dict(self._planned_from)
+        )
+
+    def _reason(self) -> str:
+        if self._void():
+            return "the form was changed since, so this plan is void; run its cell again to plan anew"
+        return f"not applied; {self._how}"
+
+    def _enable(self, _change: object = None) -> None:
+        if self._once.locked():
+            return
+        void = self._void()
+        self._button.disabled = void or self._typed.value != self._word
+        self._say(self._reason(), RED) if void else self._say("Nothing has been changed yet.")
+
+    def _clicked(self, _button: object) -> None:
+        # A double click comes as two callbacks, which may run at once: disabling the button is no guard.
+        if self._void() or self._typed.value != self._word or not self._once.acquire(blocking=False):
+            return
+        self._button.disabled = self._typed.disabled = True
+        self._say(f"Applying: {self.plan.title} ({len(self.plan.steps)} steps) …")
+        # A thread, so that the page goes on answering; what it shows is widgets' values, as prints are lost.
+        threading.Thread(target=self._run, name=f"apply {self.plan.id}").start()
+
+    def _run(self) -> None:
+        try:
+            self._report = apply(self.plan)
+            self._state.value = self._report._repr_html_()
+        except Exception as error:  # noqa: BLE001 - wait() raises it again; here it would be lost
+            self._error = error
+            table = error.report._repr_html_() if isinstance(error, ApplyFailed) else ""
+            self._state.value = f"{table}{message(f'{type(error).__name__}: {error}', RED)}"
+        finally:
+            self._button.disabled = self._typed.disabled = True
+            self._done.set()
+
+    def _say(self, text: str, colour: str = "inherit") -> None:
+        self._state.value = message(text, colour)
+
+    def __repr__(self) -> str:
+        if self._report:
+            return f"Applied: {self._report.summary}"
+        if self._error:
+            state = f"{type(self._error).__name__}: {self._error}"
+        else:
+            state = "being applied" if self._once.locked() else self._reason()
+        return f"{self.plan.title} on {self.plan.uri}: {state}"
+
+    def _html(self) -> str:
+        return f"<p>{escape(repr(self))}</p>"
+
+
+def _confirmed(plan: Plan, confirm: str) -> bool:
+    return confirm == plan.id or (confirm == "practice" and plan.uri == PRACTICE_URI)
+
+
+def _word_to_type(plan: Plan) -> str:
+    """Choose what a person types before something is gone for good: the VM's name, else the plan's id."""
+    if not any(step.lost for step in plan.steps):
+        return ""
+    names = [step.args["name"] for step in plan.steps if step.action.startswith("vm-")]
+    return str(names[0]) if names else plan.id

@@ -1,0 +1,108 @@
+"""menu: the menu of the article's script, with how the host stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kvmkit.check.facts import read_facts
+from kvmkit.errors import KvmkitError
+from kvmkit.host import Host
+from kvmkit.vm.facts import pools, vms
+
+__all__ = ["Menu", "menu"]
+
+NOT_YET = "not yet"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line: its number in the script, what it does, its runbook, how the host stands."""
+
+    number: int
+    text: str
+    runbook: str
+    state: str
+
+
+class Menu:
+    """What :func:`menu` gives: Markdown with links in a notebook, text elsewhere.
+
+    Attributes
+    ----------
+    head : str
+        The host, and whether it answers.
+    entries : tuple
+        The lines.
+    """
+
+    def __init__(self, head: str, entries: tuple[Entry, ...]) -> None:
+        self.head = head
+        self.entries = entries
+
+    def __repr__(self) -> str:
+        lines = [f"[{e.number}] {e.text:<30} {e.runbook:<14} {e.state}" for e in self.entries]
+        return "\n".join([self.head, *(line.rstrip() for line in lines)])
+
+    def _repr_markdown_(self) -> str:
+        lines = [f"- **[{e.number}]** {e.text}: {_linked(e)}" for e in self.entries]
+        return "\n".join([f"`{self.head.replace('`', '')}`", "", *lines])
+
+
+def _linked(entry: Entry) -> str:
+    link = f"[{entry.runbook}]({entry.runbook}.ipynb)" if entry.runbook else ""
+    return " - ".join(part for part in (link, entry.state) if part)
+
+
+def menu(host: Host) -> Menu:
+    """Show the menu of the article's script: each entry's runbook, and how the host stands.
+
+    Parameters
+    ----------
+    host
+        Also one that does not answer: then the first line says so.
+
+    Returns
+    -------
+    Menu
+        It only reads.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> menu = kk.menu(kk.connect("test:///default"))
+    >>> menu.entries[4].state
+    '1 VM'
+    """
+    state = _states(host)
+    bridges = [state["bridges"]] if "bridges" in state else []
+    head = state.get("why", f"{host.uri} answers")
+    entries = [
+        (1, "configure the package source", "", NOT_YET),
+        (2, "install the KVM tools", "", NOT_YET),
+        (3, "set up the bridge", "", "; ".join([NOT_YET, *bridges])),
+        (4, "install a VM by hand", "40-create-vm", state.get("storage", "")),
+        (5, "list the VMs", "50-manage-vms", state.get("vms", "")),
+        (6, "start a VM", "50-manage-vms", state.get("off", "")),
+        (7, "stop a VM", "50-manage-vms", state.get("running", "")),
+        (8, "connect to a VM", "50-manage-vms", state.get("running", "")),
+        (9, "install a VM automatically", "", NOT_YET),
+        (0, "leave", "", "close the tab: nothing keeps running"),
+    ]
+    return Menu(head, tuple(Entry(*entry) for entry in entries))
+
+
+def _states(host: Host) -> dict[str, str]:
+    """Say in a few words how the host stands; ``why`` alone where it cannot be asked."""
+    try:
+        states, storage, bridges = vms(host)["state"], pools(host), read_facts(host).bridges
+    except KvmkitError as error:
+        return {"why": str(error)}
+    active = storage[storage["active"]]
+    free = [f"{name} has {row.free_gib:g} GiB free" for name, row in active.iterrows()]
+    return {
+        "bridges": f"bridges: {', '.join(bridges) or 'none'}",
+        "storage": f"storage pools: {'; '.join(free) or 'none active'}",
+        "vms": f"{len(states)} VM{'s' * (len(states) != 1)}",
+        "off": f"{(states == 'shut off').sum()} shut off",
+        "running": f"{(states == 'running').sum()} running",
+    }

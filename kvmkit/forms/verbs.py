@@ -1,0 +1,130 @@
+"""vm_form: the verbs that act on a VM at once, as buttons."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from html import escape
+
+import ipywidgets as widgets
+
+from kvmkit.forms.shown import RED, Shown, message
+from kvmkit.host import Host
+from kvmkit.vm.facts import vms
+from kvmkit.vm.lifecycle import destroy, reboot, resume, shutdown, start, suspend
+
+__all__ = ["VMForm", "vm_form"]
+
+VERBS: dict[str, Callable[[Host, str], None]] = {
+    verb.__name__: verb for verb in (start, shutdown, reboot, suspend, resume, destroy)
+}
+
+
+def vm_form(host: Host, name: str) -> VMForm:
+    """Show a VM's state and a button for each verb; ``destroy``, the power cut, asks first.
+
+    Parameters
+    ----------
+    host, name
+        Where, and which VM.
+
+    Returns
+    -------
+    VMForm
+        Each click shows the call that it stands for, and what came of it.
+
+    Raises
+    ------
+    HostUnavailable, LibvirtFailed
+        If the host cannot be asked.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> kk.vm_form(kk.connect("test:///default"), "demo")
+    VM demo on test:///default: running
+    """
+    return VMForm(host, name)
+
+
+class VMForm(Shown):
+    """The widget that :func:`vm_form` makes.
+
+    Attributes
+    ----------
+    buttons : dict
+        Verb to its button; ``"really"`` is the one that destroy asks with.
+    """
+
+    def __init__(self, host: Host, name: str) -> None:
+        self.host, self.name = host, name
+        self._busy = threading.Lock()
+        self._error: Exception | None = None
+        self._head = widgets.HTML().add_class("kvmkit-vm-state")
+        self._said = widgets.HTML().add_class("kvmkit-vm-said")
+        self.buttons = {verb: self._button(verb) for verb in VERBS}
+        self.buttons["really"] = self._button("destroy", f"Yes, cut the power of {name}")
+        self.buttons["destroy"].on_click(self._ask)
+        for key, button in self.buttons.items():
+            if key != "destroy":
+                button.on_click(self._clicked)
+        self._ask_for("none")
+        super().__init__([self._head, widgets.HBox([*self.buttons.values()]), self._said])
+        self._look()
+
+    def _button(self, verb: str, text: str = "") -> widgets.Button:
+        button = widgets.Button(description=text or verb.capitalize(), layout={"width": "auto"})
+        button.tooltip = (VERBS[verb].__doc__ or "").partition("\n")[0]
+        button.button_style = "danger" if text else ""
+        return button.add_class(f"kvmkit-vm-{'really' if text else verb}")
+
+    def wait(self) -> None:
+        """Wait until what was clicked last is done, and raise what it raised.
+
+        Raises
+        ------
+        NotFound, WrongState, ShutdownTimeout, LibvirtFailed
+            As the verb.
+        """
+        with self._busy:
+            if self._error:
+                raise self._error
+
+    def _ask(self, _button: object) -> None:
+        self._ask_for("")
+
+    def _ask_for(self, display: str) -> None:
+        self.buttons["really"].layout.display = display
+
+    def _clicked(self, button: widgets.Button) -> None:
+        verb = next(key for key, known in self.buttons.items() if known is button).replace(
+            "really", "destroy"
+        )
+        # A double click comes as two callbacks, which may run at once.
+        if not self._busy.acquire(blocking=False):
+            return
+        self._ask_for("none")
+        self._said.value = f"<code>{escape(self._call(verb))}</code> …"
+        threading.Thread(target=self._run, args=(verb,), name=self._call(verb)).start()
+
+    def _run(self, verb: str) -> None:
+        try:
+            self._error = None
+            VERBS[verb](self.host, self.name)
+            self._said.value = f"<code>{escape(self._call(verb))}</code> done"
+            self._look()
+        except Exception as error:  # noqa: BLE001 - wait() raises it again; here it would be lost
+            self._error = error
+            self._said.value = message(f"{type(error).__name__}: {error}", RED)
+        finally:
+            self._busy.release()
+
+    def _call(self, verb: str) -> str:
+        return f"kk.{verb}(host, {self.name!r})"
+
+    def _look(self) -> None:
+        self._head.value = f"<b>{escape(repr(self))}</b>"
+
+    def __repr__(self) -> str:
+        states = vms(self.host)["state"]
+        return f"VM {self.name} on {self.host.uri}: {states.get(self.name, 'is not there')}"

@@ -1,0 +1,168 @@
+"""The button and the gate, without a kernel."""
+
+import threading
+
+import pytest
+
+import kvmkit as kk
+from kvmkit.forms import gate as module
+from kvmkit.plan import Step
+
+HOST = kk.connect("test:///default")
+
+
+@pytest.fixture
+def person(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Voila says so to every kernel; what Lab says is tested in the browser.
+    monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.13")
+
+
+def plan_web1() -> kk.Plan:
+    return kk.plan_vm(HOST, kk.VMSpec(name="web1"))
+
+
+def test_without_a_person_nothing_happens_unless_confirmed() -> None:
+    plan = plan_web1()
+    for confirm in ("", "yes", plan.id[:-1], plan.id.upper() + " "):
+        gate = kk.apply_form(plan, confirm)
+        with pytest.raises(kk.NotApplied, match=f"run again with confirm='{plan.id}'") as raised:
+            gate.wait()
+        assert len(raised.value._render_traceback_()) == 1
+        assert "\n" not in str(raised.value)
+
+    assert "web1" not in kk.vms(HOST).index
+
+
+@pytest.mark.parametrize("confirm", ["practice", "id"])
+def test_without_a_person_a_confirmed_plan_is_applied_at_once(confirm: str) -> None:
+    plan = plan_web1()
+    gate = kk.apply_form(plan, plan.id if confirm == "id" else confirm)
+
+    assert kk.vms(HOST).loc["web1", "state"] == "running"
+    assert gate.wait().ok
+    assert repr(gate) == "Applied: create VM web1 on test:///default: 3 PASS"
+
+
+def test_the_word_practice_is_nothing_to_a_real_host() -> None:
+    plan = kk.Plan(uri="qemu:///system", title="nothing real", steps=(Step(action="none", title="none"),))
+
+    with pytest.raises(kk.NotApplied):
+        kk.apply_form(plan, "practice").wait()
+
+
+def test_a_plan_without_steps_is_all_fine() -> None:
+    report = kk.apply_form(kk.Plan(uri=HOST.uri, title="as it is", steps=())).wait()
+
+    assert (report.ok, report.checks) == (True, ())
+
+
+@pytest.mark.usefixtures("person")
+def test_with_a_person_it_is_applied_by_a_click_alone() -> None:
+    plan = plan_web1()
+    gate = kk.apply_form(plan, plan.id)
+    with pytest.raises(kk.NotApplied, match="click Apply above"):
+        gate.wait()
+    assert "web1" not in kk.vms(HOST).index
+
+    gate._button.click()
+
+    assert gate.wait().ok
+    assert "3 PASS" in gate._state.value
+    assert gate._button.disabled
+    assert kk.vms(HOST).loc["web1", "state"] == "running"
+
+
+@pytest.mark.usefixtures("person")
+def test_a_double_click_applies_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    started, go_on, applied = threading.Event(), threading.Event(), []
+
+    def slow(plan: kk.Plan) -> kk.Report:
+        applied.append(plan.id)
+        started.set()
+        assert go_on.wait(60)
+        return kk.apply(plan)
+
+    monkeypatch.setattr(module, "apply", slow)
+    gate = kk.apply_form(plan_web1())
+    gate._button.click()
+    assert started.wait(60)
+    gate._button.click()  # while the first is at it
+    assert "Applying: create VM web1 (3 steps)" in gate._state.value
+    go_on.set()
+
+    assert gate.wait().ok
+    gate._button.click()  # and after it
+    assert applied == [gate.plan.id]
+
+
+@pytest.mark.usefixtures("person")
+def test_what_goes_wrong_is_seen_and_raised_at_the_gate() -> None:
+    plan = plan_web1()
+    gate = kk.apply_form(plan)
+    kk.apply(kk.plan_vm(HOST, kk.VMSpec(name="web1", memory_mib=512)))  # somebody was quicker
+    gate._button.click()
+
+    with pytest.raises(kk.ApplyFailed, match="was not made by this plan"):
+        gate.wait()
+    assert "ApplyFailed" in gate._state.value
+    assert "FAIL" in gate._state.value
+    assert kk.vms(HOST).loc["web1", "memory_mib"] == 512
+
+
+@pytest.mark.usefixtures("person")
+def test_what_is_lost_for_good_is_asked_for_by_name() -> None:
+    gate = kk.apply_form(kk.plan_undefine(HOST, "demo", delete_storage=True))
+    assert gate._button.disabled
+    gate._button.click()
+    gate._typed.value = "dem"
+    assert gate._button.disabled
+    gate._button.click()
+    with pytest.raises(kk.NotApplied):
+        gate.wait()
+
+    gate._typed.value = "demo"
+    assert not gate._button.disabled
+    gate._button.click()
+
+    assert gate.wait().ok
+    assert list(kk.vms(HOST).index) == []
+
+
+@pytest.mark.usefixtures("person")
+def test_editing_the_form_makes_the_plan_void() -> None:
+    form = kk.form(kk.VMSpec, name="web1")
+    gate = kk.apply_form(kk.plan_vm(HOST, form.spec), form=form)
+    form.fields["memory_mib"].value = 2048
+
+    assert gate._button.disabled
+    assert "the form was changed since, so this plan is void" in gate._state.value
+    gate._button.click()
+    with pytest.raises(kk.NotApplied, match="void"):
+        gate.wait()
+
+    # Planning anew makes a new gate valid, and not the old one.
+    anew = kk.apply_form(kk.plan_vm(HOST, form.spec), form=form)
+    gate._button.click()
+    with pytest.raises(kk.NotApplied, match="void"):
+        gate.wait()
+    anew._button.click()
+    assert anew.wait().ok
+    assert kk.vms(HOST).loc["web1", "memory_mib"] == 2048
+
+
+def test_a_form_edited_before_the_gate_is_there_makes_the_plan_void_too() -> None:
+    form = kk.form(kk.VMSpec, name="web1")
+    plan = kk.plan_vm(HOST, form.spec)
+    form.fields["memory_mib"].value = 2048
+
+    with pytest.raises(kk.NotApplied, match="void"):
+        kk.apply_form(plan, plan.id, form=form).wait()
+    assert "web1" not in kk.vms(HOST).index
+
+
+def test_it_shows_itself_as_text_and_html() -> None:
+    shown = kk.apply_form(plan_web1(), "practice")._repr_mimebundle_()
+
+    assert shown["text/plain"] == "Applied: create VM web1 on test:///default: 3 PASS"
+    assert shown["text/html"] == f"<p>{shown['text/plain']}</p>"
+    assert "application/vnd.jupyter.widget-view+json" in shown

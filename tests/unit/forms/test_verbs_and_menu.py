@@ -1,0 +1,61 @@
+"""The verbs as buttons, and the menu, on the practice host without a kernel."""
+
+import pytest
+
+import kvmkit as kk
+
+HOST = kk.connect("test:///default")
+
+
+def test_each_click_is_a_verb() -> None:
+    form = kk.vm_form(HOST, "demo")
+    for verb, state in (("suspend", "suspended"), ("resume", "running"), ("shutdown", "shut off")):
+        form.buttons[verb].click()
+        form.wait()
+        assert kk.vms(HOST).loc["demo", "state"] == state
+        assert repr(form) == f"VM demo on test:///default: {state}"
+        assert f"kk.{verb}(host, &#x27;demo&#x27;)</code> done" in form._said.value
+
+
+def test_cutting_the_power_asks_first() -> None:
+    form = kk.vm_form(HOST, "demo")
+    assert form.buttons["really"].layout.display == "none"
+    form.buttons["destroy"].click()
+    form.wait()
+    assert kk.vms(HOST).loc["demo", "state"] == "running"
+    assert form.buttons["really"].layout.display == ""
+
+    form.buttons["really"].click()
+    form.wait()
+    assert kk.vms(HOST).loc["demo", "state"] == "shut off"
+    assert form.buttons["really"].layout.display == "none"
+
+
+def test_what_cannot_be_done_is_seen_and_raised() -> None:
+    form = kk.vm_form(HOST, "demo")
+    form.buttons["start"].click()
+
+    with pytest.raises(kk.WrongState, match="it is running"):
+        form.wait()
+    assert "WrongState: cannot start VM demo" in form._said.value
+
+
+def test_a_vm_that_is_not_there_is_said_to_be() -> None:
+    assert repr(kk.vm_form(HOST, "web9")) == "VM web9 on test:///default: is not there"
+
+
+def test_the_menu_is_the_articles_with_links_and_the_hosts_state() -> None:
+    menu = kk.menu(HOST)
+
+    assert [entry.number for entry in menu.entries] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]
+    assert "[40-create-vm](40-create-vm.ipynb)" in menu._repr_markdown_()
+    assert "[7] stop a VM" in repr(menu)
+    kk.shutdown(HOST, "demo")
+    assert kk.menu(HOST).entries[5].state == "1 shut off"
+
+
+def test_the_menu_of_a_host_that_does_not_answer_says_so() -> None:
+    menu = kk.menu(kk.connect("qemu+ssh://nobody@127.0.0.1:1/system"))
+
+    assert "127.0.0.1" in menu.head
+    assert len(menu.entries) == 10
