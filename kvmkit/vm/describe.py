@@ -94,6 +94,8 @@ def describe(host: Host, spec: VMSpec, disk: Disk | None, cdrom: str, domain_typ
         raise InvalidSpec(
             {"os" if "osinfo" in said or "OS name" in said else "spec": f"virt-install refuses: {said}"}
         )
+    if not result.stdout.startswith("<domain"):  # `--osinfo list` and its like print something else
+        raise InvalidSpec({"os": f"{spec.os!r}: not a name from `virt-install --osinfo list`"})
     xml, generated = _finish(result.stdout, spec, practice=host.practice is not None)
     logs: list[str] = [log.get("file") for log in parse(xml).iterfind("devices/serial/log")]
     older = [f"{log}.{number}" for log in logs for number in range(3)]  # virtlogd.conf, max_backups
@@ -127,8 +129,13 @@ def _arguments(host: Host, spec: VMSpec, disk: Disk | None, cdrom: str, domain_t
 
 
 def _options(options: dict[str, str]) -> str:
-    # A comma inside a value is doubled (virt-install(1), "the comma is escaped by doubling").
-    return ",".join(f"{key}={value.replace(',', ',,')}" for key, value in options.items())
+    # virt-install splits options as a shell would, at commas (virtinst/cli.py, parse_optstr_tuples):
+    # unquoted, what follows a comma in a value would be the next option.
+    return ",".join(f"{key}={_quoted(value)}" for key, value in options.items())
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("'", r"'\''") + "'" if set(value) & set(",'\"\\") else value
 
 
 def _virtinst_test_uri(state: str) -> str:

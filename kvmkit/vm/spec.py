@@ -42,6 +42,8 @@ def _volume(value: str) -> str:
 
 
 def _address(value: str) -> str:
+    if "%" in value:  # Python takes any text for the zone
+        raise ValueError("an IP address without a zone, please")
     ipaddress.ip_address(value)
     return value
 
