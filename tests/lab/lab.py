@@ -6,7 +6,6 @@ outside gets no service, no mount, no network device and no process that outlive
 
 import os
 import select
-import shlex
 import shutil
 import signal
 import subprocess
@@ -17,9 +16,9 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-from filelock import FileLock, Timeout
-
-from tests.lab import guest, init, root
+from tests.lab import debian, guest, init, root
+from tests.lab.cache import cache, claim_folder
+from tests.lab.ssh import make_key, write_script, write_ssh
 from tests.lab.waiting import wait_until
 
 _NAMESPACES = ("unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--kill-child")
@@ -50,12 +49,12 @@ class Lab:
         """Say why this machine cannot have a lab; empty when it can."""
         if os.geteuid() != 0:
             return "the lab mounts a file system of its own, which needs root; run the tests as root"
-        needed = _COMMANDS if root.path().exists() else (*_COMMANDS, *root.COMMANDS)
+        needed = _COMMANDS if root.path().exists() else (*_COMMANDS, *debian.COMMANDS)
         missing = [command for command in needed if shutil.which(command) is None]
         if missing:
             return f"the lab needs {', '.join(missing)}, which this machine lacks"
-        root.cache().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=root.cache()) as layers:
+        cache("lab").mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache("lab")) as layers:
             for name in ("upper", "work"):
                 Path(layers, name).mkdir()
             options = f"lowerdir=/usr,upperdir={layers}/upper,workdir={layers}/work"
@@ -66,7 +65,8 @@ class Lab:
         return ""
 
     def __init__(self) -> None:
-        self._folder, self._lock = _claim_folder()
+        # On disk beside the root rather than in /tmp, which may be memory: guests' disks lie here.
+        self._folder, self._lock = claim_folder(cache("lab"))
         self._unshare: subprocess.Popen[str] | None = None
         self._init = 0
         self.ssh_command = str(self._folder / "ssh")
@@ -202,50 +202,14 @@ class Lab:
     def _write_commands(self) -> None:
         """Write `ssh`, with the key and the host key that it needs, and `local`."""
         folder = self._folder
-        keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key")]
-        subprocess.run(keygen, check=True, timeout=30)
         authorized = self.path("/root/.ssh/authorized_keys")
         authorized.parent.mkdir(mode=0o700, exist_ok=True)
-        shutil.copyfile(folder / "key.pub", authorized)
+        authorized.write_text(make_key(folder / "key"))
         self.path("/run/sshd").mkdir()
         host_key = self.path("/etc/ssh/ssh_host_ed25519_key.pub").read_text()
-        (folder / "known_hosts").write_text(f"lab {host_key}")
-        config = {
-            "User": "root",
-            "IdentityFile": f'"{folder}/key"',
-            "IdentitiesOnly": "yes",
-            "UserKnownHostsFile": f'"{folder}/known_hosts"',
-            "GlobalKnownHostsFile": "none",
-            "StrictHostKeyChecking": "yes",
-            # No port anywhere: sshd talks to this client alone.
-            "ProxyCommand": " ".join([*self._enter(), "/usr/sbin/sshd", "-i"]),
-        }
-        lines = "".join(f"    {name} {value}\n" for name, value in config.items())
-        (folder / "ssh_config").write_text(f"Host lab\n{lines}")
-        _write_script(folder / "ssh", f'exec ssh -F {shlex.quote(str(folder))}/ssh_config "$@"')
+        # No port anywhere: sshd talks to this client alone.
+        way = {"ProxyCommand": " ".join([*self._enter(), "/usr/sbin/sshd", "-i"])}
+        write_ssh(folder, "lab", folder / "key", host_key, way)
         # nsenter begins in /, hence the way back to where the caller is.
         enter = f"nsenter --target {self._init} --mount --net"
-        _write_script(folder / "local", f'exec {enter} env --chdir="$PWD" -- "$@"')
-
-
-def _write_script(path: Path, line: str) -> None:
-    path.write_text(f"#!/bin/sh\n{line}\n")
-    path.chmod(0o755)
-
-
-def _claim_folder() -> tuple[Path, FileLock]:
-    """Make the folder of one lab and lock it; remove those of labs whose owner was killed."""
-    # On disk beside the root rather than in /tmp, which may be memory: guests' disks lie here.
-    labs = root.cache() / "running"
-    labs.mkdir(parents=True, exist_ok=True)
-    with FileLock(root.cache() / "running.lock"):
-        for left in labs.iterdir():
-            try:
-                with FileLock(left / "owner.lock", timeout=0):
-                    shutil.rmtree(left)
-            except Timeout:
-                continue
-        folder = Path(tempfile.mkdtemp(dir=labs))
-        lock = FileLock(folder / "owner.lock")
-        lock.acquire()
-    return folder, lock
+        write_script(folder / "local", f'exec {enter} env --chdir="$PWD" -- "$@"')

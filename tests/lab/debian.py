@@ -1,0 +1,46 @@
+"""Debian root folders, made by mmdebstrap from the mirrors that this machine uses."""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+SUITE = "bookworm"
+COMMANDS = ("mmdebstrap", "setpriv", "unshare", "chroot")
+"""What it takes."""
+
+
+def bootstrap(target: Path, packages: Sequence[str]) -> None:
+    """Make a root folder with these packages and what they depend on; needs root and the mirror."""
+    argv = [
+        # A lock ends with its owner, so what it protects has to: mmdebstrap and all its children.
+        *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount-proc", "--pid", "--fork", "--kill-child"),
+        *("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}"),
+        *(SUITE, str(target), *_mirrors()),
+    ]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=1800, check=False)
+    if done.returncode:
+        shutil.rmtree(target, ignore_errors=True)
+        raise RuntimeError(f"mmdebstrap ended with {done.returncode}: {done.stderr.decode()}")
+
+
+def _mirrors() -> list[str]:
+    """Sources lines for the Debian mirrors that this machine's apt uses; none: mmdebstrap has a default."""
+    if shutil.which("apt-get") is None:
+        return []
+    form = ["--format", "$(LABEL) $(REPO_URI)"]
+    listed = subprocess.run(
+        ["apt-get", "indextargets", *form, "Created-By: Packages", "Origin: Debian"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+    uris = dict(line.rsplit(" ", 1) for line in listed.splitlines())
+    if not {"Debian", "Debian-Security"} <= uris.keys():
+        return []
+    return [
+        f"deb {uris['Debian']} {SUITE} main",
+        f"deb {uris['Debian']} {SUITE}-updates main",
+        f"deb {uris['Debian-Security']} {SUITE}-security main",
+    ]
