@@ -29,7 +29,7 @@ extensions = [
 # Every reference to a public name must lead somewhere. Other libraries are not looked up, nor what a
 # signature has from within a module.
 nitpicky = True
-nitpick_ignore_regex = [("py:.*", r"(?!kvmkit\b).*"), ("py:class", r"kvmkit\.\w+\..*")]
+nitpick_ignore_regex = [("py:.*", r"(?!kvmkit\b).*"), ("py:(class|obj)", r"kvmkit\.\w+\..*")]
 
 # Furo: one column for the text, which suits long runbooks, and it asks no other server for anything.
 html_theme = "furo"
