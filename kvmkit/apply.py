@@ -30,7 +30,7 @@ class Action(Protocol):
 
     ``state`` is what the journal says of the step: ``""`` (not begun: whatever
     is on the host is somebody else's), ``"started"`` (ours, if it is just as
-    this step makes it), or ``"done"`` (ours).
+    this step makes it), ``"done"`` (ours), or ``"undoing"`` (ours, perhaps half taken back).
     """
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
@@ -40,7 +40,10 @@ class Action(Protocol):
         """Make the change."""
 
     def unmake(self, host: Host, step: Step) -> None:
-        """Take the change back, by what the step itself says: a killed process keeps nothing else."""
+        """Take the change back, by what the step itself says: a killed process keeps nothing else.
+
+        It may have to go on where a killed process stopped.
+        """
 
 
 _actions: dict[str, Action] = {}
@@ -214,7 +217,7 @@ def _make(host: Host, entry: Entry, number: int, step: Step) -> Check:
     if code.made(host, step, state, entry.token):
         if state == "":
             entry.write(step=number, state="already")
-        elif state == "started":
+        elif state in ("started", "undoing"):
             entry.write(step=number, state="done")
         return _already(step)
     entry.write(step=number, state="started")
@@ -254,7 +257,7 @@ def _backward(host: Host, entry: Entry) -> tuple[list[Check], str]:
     entry.write(state="undoing")
     checks: list[Check] = []
     for number in reversed(range(len(entry.steps))):
-        if entry.steps[number] not in ("started", "done"):
+        if entry.steps[number] not in ("started", "done", "undoing"):
             continue
         step = entry.plan.steps[number]
         try:
@@ -279,9 +282,10 @@ def _unmake(host: Host, entry: Entry, number: int, step: Step) -> Check:
         # Begun, and what is there is not as we make it: then it is somebody else's.
         entry.write(step=number, state="undone")
         return Check(title, Status.WARN, f"left alone: {conflict}")
-    if not made:
+    if not made and state != "undoing":
         entry.write(step=number, state="undone")
         return Check(title, Status.PASS, "nothing to take back")
+    entry.write(step=number, state="undoing")
     code.unmake(host, step)
     entry.write(step=number, state="undone")
     return Check(title, Status.PASS, "taken back")

@@ -72,7 +72,8 @@ class Entry:
     state
         ``applying``, ``done``, ``undoing`` or ``undone``.
     steps
-        Per step: ``""`` (not begun), ``started``, ``done``, ``already`` (was so before), ``undone``.
+        Per step: ``""`` (not begun), ``started``, ``done``, ``already`` (was so before),
+        ``undoing``, ``undone``.
     """
 
     def __init__(self, path: Path) -> None:

@@ -28,7 +28,8 @@ class Found:
     active: bool
     autostart: bool
     saved: bool
-    snapshots: tuple[str, ...]
+    snapshots: tuple[tuple[str, bool], ...]
+    """XML of each, and whether the VM goes on from it."""
     volumes: dict[str, tuple[str, str]]
     """Path of a disk to its pool and volume."""
     users: dict[str, list[str]]
@@ -96,7 +97,7 @@ def _read(connection: libvirt.virConnect, dom: libvirt.virDomain) -> Found:
         active=bool(dom.isActive()),
         autostart=bool(dom.autostart()),
         saved=bool(dom.hasManagedSaveImage()),
-        snapshots=tuple(s.getXMLDesc() for s in _oldest_first(dom)),
+        snapshots=tuple((s.getXMLDesc(), bool(s.isCurrent())) for s in _oldest_first(dom)),
         volumes=volumes,
         users={path: users_of(path, others, backing) for path in volumes},
     )

@@ -7,7 +7,7 @@ from typing import Any
 import libvirt
 
 from kvmkit.apply import Action, action
-from kvmkit.errors import Conflict
+from kvmkit.errors import Conflict, LibvirtFailed
 from kvmkit.host import Host
 from kvmkit.plan import Step
 from kvmkit.vm.ownership import backing_files, made_by, mark, users_of
@@ -55,7 +55,7 @@ class CreateVolume:
         wanted = parse(step.args["xml"])
         same = all(found.findtext(tag) == wanted.findtext(tag) for tag in ("capacity", "backingStore/path"))
         untouched = same and int(found.findtext("allocation") or 0) <= UNTOUCHED
-        if state == "done" or (state == "started" and untouched):
+        if state in ("done", "undoing") or (state == "started" and untouched):
             return True
         raise Conflict(f"volume {name} is already in pool {pool} of {host.uri} and was not made by this plan")
 
@@ -121,8 +121,9 @@ class Define:
     def unmake(self, host: Host, step: Step) -> None:
         """Undefine it, with what it has gathered since."""
         with host.changing(f"undefine VM {step.args['name']}") as connection:
-            domain = connection.lookupByName(step.args["name"])
-            domain.undefineFlags(undefine_flags(domain, keep=False))
+            domain = find_domain(connection, step.args["name"])
+            if domain is not None:
+                domain.undefineFlags(undefine_flags(domain, keep=False))
 
 
 class Undefine:
@@ -151,8 +152,9 @@ class Undefine:
         with host.changing(f"define VM {step.args['name']} again") as connection:
             domain = connection.defineXML(step.args["xml"])
             domain.setAutostart(int(step.args["autostart"]))
-            for snapshot in step.args["snapshots"]:
-                domain.snapshotCreateXML(snapshot, libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE)
+            for snapshot, current in step.args["snapshots"]:
+                flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT if current else 0
+                domain.snapshotCreateXML(snapshot, flags | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE)
 
 
 def undefine_flags(domain: libvirt.virDomain, *, keep: bool) -> int:
@@ -205,8 +207,11 @@ class Start:
 
     def make(self, host: Host, step: Step, token: str) -> None:
         """Start it."""
-        with host.changing(f"start VM {step.args['name']}") as connection:
-            connection.lookupByName(step.args["name"]).create()
+        try:
+            _start(host, step.args["name"])
+        except LibvirtFailed:
+            remove_files(host, step.args["logs"])  # made before QEMU gave up
+            raise
 
     def unmake(self, host: Host, step: Step) -> None:
         """Stop it at once and remove the console log that its start made."""
@@ -227,8 +232,13 @@ class Destroy:
 
     def unmake(self, host: Host, step: Step) -> None:
         """Start it again."""
-        with host.changing(f"start VM {step.args['name']}") as connection:
-            connection.lookupByName(step.args["name"]).create()
+        if not _is_active(host, step.args["name"]):
+            _start(host, step.args["name"])
+
+
+def _start(host: Host, name: str) -> None:
+    with host.changing(f"start VM {name}") as connection:
+        connection.lookupByName(name).create()
 
 
 def _is_active(host: Host, name: str) -> bool:
