@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from kvmkit.check.cpu import judge_cpu
 from kvmkit.check.facts import Facts, read_facts
 from kvmkit.check.kernel import judge_kernel
-from kvmkit.check.kvm import domain_type, usable_kvm
 from kvmkit.check.network import judge_network
 from kvmkit.check.packages import judge_packages
 from kvmkit.check.security import judge_security
@@ -18,7 +17,7 @@ from kvmkit.report import Check, Report
 if TYPE_CHECKING:
     from kvmkit.host import Host
 
-__all__ = ["check_host", "domain_type", "usable_kvm"]
+__all__ = ["check_host"]
 
 
 def check_host(host: Host) -> Report:

@@ -9,7 +9,7 @@ from kvmkit.check.facts import Facts
 from kvmkit.check.kvm import FLAGS
 from kvmkit.report import Check, Status
 
-__all__ = ["judge_cpu"]
+__all__ = ["judge_cpu", "refused_by_firmware"]
 
 # kernel: arch/x86/kernel/cpu/feat_ctl.c "VMX (outside TXT) disabled by BIOS"; arch/x86/kvm/svm/svm.c
 # "SVM disabled (by BIOS) in MSR_VM_CR", vmx.c "VMX not enabled (by BIOS) in MSR_IA32_FEAT_CTL";
@@ -60,9 +60,8 @@ def _firmware(facts: Facts) -> Check:
         expected="turned on",
         why="many machines are sold with it turned off, and then the kvm modules refuse to load",
     )
-    refused = [line for line in facts.kernel_log or () if DISABLED.search(line)]
-    if refused:
-        return row(Status.FAIL, f"the kernel says: {refused[0]}", fix=ENTER_FIRMWARE)
+    if said := refused_by_firmware(facts):
+        return row(Status.FAIL, f"the kernel says: {said}", fix=ENTER_FIRMWARE)
     if {"kvm_intel", "kvm_amd"} & set(facts.modules):
         return row(Status.PASS, "turned on: the kernel's module accepted the processor")
     if not facts.x86:
@@ -75,3 +74,8 @@ def _firmware(facts: Facts) -> Check:
             f"cannot be told: no module is loaded, and {facts.user} may not read the kernel's log",
         )
     return row(Status.PASS, "the kernel's log does not object")
+
+
+def refused_by_firmware(facts: Facts) -> str:
+    """Give the kernel's words on virtualization being turned off; empty if it said none."""
+    return next((line for line in facts.kernel_log or () if DISABLED.search(line)), "")

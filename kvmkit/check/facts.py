@@ -140,7 +140,7 @@ def parse(text: str, *, where: str = "a capture", session: bool = False) -> Fact
     sections = _sections(text)
     if "end" not in sections:
         raise KvmkitError(f"the facts of {where} end early, after {text[-80:]!r}; is its shell a POSIX one?")
-    user, *groups = sections.get("user", [""])[0].split()
+    user, *groups = sections["user"][0].split()
     cpu = _pairs(sections.get("cpu", []))
     pools = sections.get("pools session" if session else "pools system", [])
     return Facts(

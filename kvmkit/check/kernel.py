@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from kvmkit.check.cpu import refused_by_firmware
 from kvmkit.check.facts import Facts
 from kvmkit.check.kvm import FLAGS, qemu_user, usable_kvm
 from kvmkit.report import Check, Status
@@ -34,6 +35,8 @@ def _modules(facts: Facts) -> Check:
         return row(Status.PASS, found)
     if " or " in vendor:
         return row(Status.FAIL, found, fix="see the row of the processor: the modules want vmx or svm")
+    if refused_by_firmware(facts):
+        return row(Status.FAIL, found, fix="see the row of the firmware, which refuses them")
     fix = f"modprobe {vendor}; for the next boot: echo {vendor} > /etc/modules-load.d/kvm.conf"
     return row(Status.FAIL, found, fix=fix)
 

@@ -3,34 +3,12 @@
 from __future__ import annotations
 
 from stat import filemode
-from typing import TYPE_CHECKING
 
-from kvmkit.check.facts import Device, Facts, read_facts
+from kvmkit.check.facts import Device, Facts
 
-if TYPE_CHECKING:
-    from kvmkit.host import Host
-
-__all__ = ["domain_type", "qemu_user", "usable_kvm"]
+__all__ = ["FLAGS", "qemu_user", "usable_kvm"]
 
 FLAGS = {"vmx": "VT-x", "svm": "AMD-V"}
-
-
-def domain_type(host: Host) -> tuple[str, str]:
-    """Choose the type of a VM for a host.
-
-    Returns
-    -------
-    tuple of str
-        libvirt's domain type, ``kvm`` or ``qemu`` (emulated, slow, and needing
-        nothing of the host), and the reason in a sentence.
-
-    Raises
-    ------
-    HostUnavailable, CommandFailed, CommandTimeout
-        If the host cannot be asked.
-    """
-    usable, reason = usable_kvm(read_facts(host, only_kvm=True))
-    return ("kvm" if usable else "qemu"), reason
 
 
 def usable_kvm(facts: Facts) -> tuple[bool, str]:
@@ -58,8 +36,8 @@ def usable_kvm(facts: Facts) -> tuple[bool, str]:
 def qemu_user(facts: Facts) -> tuple[str, frozenset[str]]:
     """Name the user that QEMU runs as, and its groups; an empty name if libvirt is not installed.
 
-    ``user`` and ``group`` of qemu.conf, else libvirt-qemu on Debian and Ubuntu,
-    qemu elsewhere; with ``qemu:///session`` who connects.
+    ``user`` and ``group`` of qemu.conf, where it can be read, else libvirt-qemu on
+    Debian and Ubuntu, qemu elsewhere; with ``qemu:///session`` who connects.
     """
     if facts.session:
         return facts.user, facts.user_groups
@@ -73,14 +51,11 @@ def qemu_user(facts: Facts) -> tuple[str, frozenset[str]]:
 
 
 def _may_open(facts: Facts, device: Device, name: str, groups: frozenset[str]) -> bool:
-    """Evaluate the mode and the access control list as acl(5) does.
-
-    root gets no exception: libvirt takes the capability to override modes away
-    from QEMU (``clear_emulator_capabilities``).  In a session the prober is the
-    user, and has tried.
-    """
-    if facts.session:
+    """Evaluate the mode or the access control list, as acl(5) does."""
+    if facts.session:  # the prober is the user, and has tried
         return device.opens == "yes"
+    if name == "root":  # QEMU keeps root's capabilities, and no mode stops it
+        return True
     entries = _access_list(device)
     mask = next((rights for kind, _, rights in entries if kind == "mask"), "rw-")
     for kind, who, rights in entries:

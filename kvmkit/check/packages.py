@@ -108,7 +108,7 @@ def _needs(machine: str) -> list[Need]:
             "libvirt-daemon-kvm",
             "libvirt-daemon-qemu",
         ),
-        Need(("virsh",), "libvirt's command line", "libvirt-clients", "libvirt-client", "libvirt-client"),
+        Need(("virsh",), "is libvirt's command line", "libvirt-clients", "libvirt-client", "libvirt-client"),
         Need(("dnsmasq",), "gives addresses on libvirt's networks", "dnsmasq-base", "dnsmasq", "dnsmasq"),
         Need(("virt-install",), "describes new VMs", "virtinst", "virt-install", "virt-install", client=True),
     ]

@@ -13,9 +13,9 @@ bounded() {
     if have timeout; then timeout 5 "$@" 2>/dev/null; else "$@" 2>/dev/null; fi
 }
 
-# value NAME FILE: prints NAME=first line of FILE.
+# value NAME FILE: prints NAME=content.  Not by `read`: dash's asks for single bytes, and /proc/sys gives only one.
 value() {
-    [ -r "$2" ] && read -r line <"$2" 2>/dev/null && echo "$1=$line"
+    content=$(cat "$2" 2>/dev/null) && echo "$1=$content"
 }
 
 # hidden FILE: whether it is there, as far as can be seen, and may not be read.  RHEL hides all of /etc/libvirt.
@@ -31,7 +31,8 @@ matching() {
 
 user() {
     echo "### user"
-    echo "$(id -un) $(id -Gn)"
+    # A user without a name is known by number.
+    echo "$(id -un 2>/dev/null || id -u) $(id -Gn 2>/dev/null)"
 }
 
 cpu() {
@@ -189,7 +190,7 @@ pools() {
     for pool in "$1"/*.xml; do
         [ -r "$pool" ] || continue
         grep -qE "<pool type='(dir|fs|netfs)'" "$pool" || continue
-        sed -n -e 's/&amp;/\&/g' -e 's:.*<path>\(.*\)</path>.*:\1:p' "$pool" | head -n 1
+        printf '%s\n' "$(sed -n -e 's/&amp;/\&/g' -e 's:.*<path>\(.*\)</path>.*:\1:p' "$pool" | head -n 1)"
     done
 }
 

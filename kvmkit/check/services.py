@@ -19,6 +19,7 @@ RUNBOOK = "20-prepare-host"
 DAEMONS = ("libvirtd", "virtqemud")
 # What a VM needs where each driver has a daemon of its own.
 MODULAR = ("virtqemud", "virtnetworkd", "virtstoraged")
+INSTALL = "install libvirt: see the row of the packages"
 NO_SYSTEMD = "cannot be told: the host does not run systemd"
 
 
@@ -45,7 +46,7 @@ def judge_answer(host: Host, facts: Facts) -> Check:
 
 def _make_it_answer(facts: Facts, said: str) -> str:
     if not facts.commands.intersection(DAEMONS):
-        return "install libvirt: see the row of the packages"
+        return INSTALL
     if "ermission denied" in said or "authentication" in said:
         return f"usermod -aG libvirt {facts.user}, and log in again"
     if facts.session:
@@ -54,8 +55,9 @@ def _make_it_answer(facts: Facts, said: str) -> str:
 
 
 def _to_enable(facts: Facts) -> str:
-    modular = "virtqemud.service" in (facts.units or {}) and "libvirtd.service" not in (facts.units or {})
-    return " ".join(f"{daemon}.socket" for daemon in MODULAR) if modular else "libvirtd.service"
+    # Enabling a service enables its sockets too.
+    modular = "virtqemud.service" in (facts.units or {})
+    return " ".join(f"{daemon}.service" for daemon in (MODULAR if modular else ["libvirtd"]))
 
 
 def judge_services(facts: Facts) -> list[Check]:
@@ -77,6 +79,8 @@ def _at_boot(facts: Facts) -> Check:
         return row(Status.SKIP, "rehearsed: libvirtd starts at boot on the recorded host; here is no service")
     if facts.units is None:
         return row(Status.SKIP, NO_SYSTEMD)
+    if not facts.commands.intersection(DAEMONS):
+        return row(Status.FAIL, "libvirt is not installed", fix=INSTALL)
     return _enabled(facts.units, _to_enable(facts), row)
 
 

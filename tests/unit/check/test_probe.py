@@ -1,0 +1,145 @@
+"""The probe itself: every shell, every user, a made-up /etc, and nothing but what it is meant to read."""
+
+import os
+import shutil
+import subprocess
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+import kvmkit as kk
+from kvmkit.check.facts import parse
+
+PROBE = files("kvmkit").joinpath("check", "probe.sh").read_text(encoding="utf-8")
+NOBODY = 65534
+NAMELESS = 1_234_567
+SHELLS = [["dash"], ["bash", "--posix"], ["busybox", "sh"], ["sh"]]
+
+
+def probe(argv: list[str], **options: int | list[int]) -> str:
+    ran = subprocess.run(argv, input=PROBE, capture_output=True, text=True, timeout=60, check=True, **options)  # type: ignore[call-overload]
+    assert ran.stderr == ""
+    return str(ran.stdout)
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_it_runs_in_every_shell(shell: list[str]) -> None:
+    if not shutil.which(shell[0]):
+        pytest.skip(f"{shell[0]} is not installed here")
+    facts = parse(probe([*shell, "-s"]))
+
+    assert facts.machine == os.uname().machine
+    assert facts.processors == os.cpu_count()
+    assert facts.os.kernel == os.uname().release
+    assert f" {facts.memory_kib['MemTotal']} kB" in Path("/proc/meminfo").read_text()
+    assert (facts.device is not None) == Path("/dev/kvm").exists()
+    netfilter = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+    assert facts.values.get("call-iptables") == (
+        netfilter.read_text().strip() if netfilter.exists() else None
+    )
+
+
+def test_only_kvm_is_the_same_answer_from_less() -> None:
+    whole, part = parse(probe(["sh", "-s"])), parse(probe(["sh", "-s", "kvm"]))
+
+    for name in ("user", "user_groups", "machine", "cpu_flags", "modules", "device", "qemu_conf", "accounts"):
+        assert getattr(part, name) == getattr(whole, name)
+    assert (part.memory_kib, part.commands) == ({}, frozenset())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user; the other tests ran as one")
+@pytest.mark.parametrize("number", [NOBODY, NAMELESS])
+def test_a_user_without_rights_is_told_what_could_not_be_read(number: int) -> None:
+    facts = parse(probe(["sh", "-s"], user=number, group=number, extra_groups=[]))
+
+    assert facts.user == ("nobody" if number == NOBODY else str(number))
+    assert facts.forward_policies is None
+    if facts.device and facts.device.mode & 0o006 == 0 and not facts.device.acl:
+        assert facts.device.opens == "Permission denied"
+
+
+def test_an_answer_that_was_cut_off_is_no_answer() -> None:
+    with pytest.raises(kk.KvmkitError, match="end early"):
+        parse(PROBE and probe(["sh", "-s"]).removesuffix("### end\n"))
+
+
+def test_what_a_login_prints_before_is_no_fact() -> None:
+    said = probe(["sh", "-s"])
+
+    assert parse("Welcome!\n\nLast login: never\n" + said) == parse(said)
+
+
+QEMU_CONF = """
+# user = "commented"
+#vnc_listen = "0.0.0.0"
+  vnc_listen   =   '192.0.2.1'   # told by somebody
+vnc_listen = "10.0.0.1"
+vnc_password = "never shown"
+spice_password="never shown"
+user = "qemu-of-ours"
+dynamic_ownership=0 # off
+group = "never \\" closed
+cgroup_device_acl = [
+    "/dev/null", "/dev/kvm"
+]
+"""
+# Mounts what is in $1 over /etc, for the probe that follows alone.
+IN_ETC = 'mount -t overlay overlay -o "lowerdir=/etc,upperdir=$1/etc,workdir=$1/work" /etc && exec sh -s'
+
+
+@pytest.fixture
+def etc(tmp_path: Path) -> Path:
+    """Give a folder whose files the probe finds in /etc."""
+    for name in ("etc/libvirt/storage", "work"):
+        (tmp_path / name).mkdir(parents=True)
+    allowed = subprocess.run([*in_etc(tmp_path)], input="", capture_output=True, text=True, check=False)
+    if allowed.returncode != 0:
+        pytest.skip(f"this machine allows no overlay in a user namespace: {allowed.stderr.strip()}")
+    return tmp_path
+
+
+def in_etc(folder: Path) -> list[str]:
+    return ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", IN_ETC, "sh", str(folder)]
+
+
+def test_qemu_conf_is_read_without_its_passwords(etc: Path) -> None:
+    (etc / "etc/libvirt/qemu.conf").write_text(QEMU_CONF)
+    said = probe(in_etc(etc))
+
+    assert "never shown" not in said
+    assert parse(said).qemu_conf == {
+        "vnc_listen": "192.0.2.1",  # libvirt takes the first
+        "user": "qemu-of-ours",
+        "dynamic_ownership": "0",
+        "group": "never \\",
+    }
+
+
+def test_pools_are_found_by_their_files(etc: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "a & b"
+    folder.mkdir()
+    storage = etc / "etc/libvirt/storage"
+    path = str(folder).replace("&", "&amp;")
+    (storage / "ours.xml").write_text(
+        f"<pool type='dir'>\n<target>\n    <path>{path}</path>\n</target>\n</pool>\n"
+    )
+    (storage / "lvm.xml").write_text("<pool type='logical'><target><path>/dev</path></target></pool>")
+    (storage / "gone.xml").write_text("<pool type='dir'><target><path>/nowhere/at/all</path></target></pool>")
+    (storage / "bad.xml").write_text(
+        "<pool type='dir'><target><path>$(touch /tmp/x); -h</path></target></pool>"
+    )
+
+    pools = {str(pool.folder): pool for pool in parse(probe(in_etc(etc))).pools}
+
+    assert set(pools) - {"/var/lib/libvirt/images"} == {str(folder)}
+    free = os.statvfs(folder)
+    assert pools[str(folder)].size_kib * 1024 == free.f_blocks * free.f_frsize
+
+
+def test_a_host_from_before_os_release(etc: Path) -> None:
+    (etc / "etc/redhat-release").write_text("CentOS release 6.10 (Final)\n")
+    (etc / "etc/os-release").symlink_to("/nowhere")
+
+    os_facts = parse(probe(in_etc(etc))).os
+    assert (os_facts.id, os_facts.name) == ("", "CentOS release 6.10 (Final)")
