@@ -191,7 +191,7 @@ def _already(step: Step) -> Check:
 
 def _told(entry: Entry) -> Plan:
     done = sum(state in ("done", "already") for state in entry.steps)
-    note = f"{entry.state} since {entry.time}: {done} of {len(entry.steps)} steps are done"
+    note = f"{entry.state} since {entry.time[:19]} UTC: {done} of {len(entry.steps)} steps are done"
     return entry.plan.model_copy(update={"notes": (*entry.plan.notes, note)})
 
 

@@ -96,8 +96,8 @@ class Entry:
         path = _folder(plan.uri) / f"{now:%Y%m%dT%H%M%S.%f}-{plan.id}.jsonl"
         head = {
             "token": uuid.uuid4().hex,
-            "time": now.isoformat(timespec="seconds"),
-            "operator": getpass.getuser(),
+            "time": now.isoformat(timespec="microseconds"),
+            "operator": _operator(),
             "plan": plan.model_dump(mode="json"),
         }
         _append(path, head)
@@ -123,8 +123,8 @@ def entries(uri: str) -> list[Entry]:
 
 def note_act(uri: str, what: str) -> None:
     """Record a lifecycle verb, before it is done."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    _append(_folder(uri) / "acts.jsonl", {"time": now, "operator": getpass.getuser(), "what": what})
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    _append(_folder(uri) / "acts.jsonl", {"time": now, "operator": _operator(), "what": what})
 
 
 def history_frame(uri: str) -> pd.DataFrame:
@@ -135,6 +135,13 @@ def history_frame(uri: str) -> pd.DataFrame:
         rows += [(r["time"], r["operator"], r["what"], "", "asked") for r in _records(acts)]
     frame = pd.DataFrame(sorted(rows), columns=["time", "operator", "what", "plan", "state"], dtype="str")
     return frame.assign(time=pd.to_datetime(frame["time"], utc=True).astype("datetime64[s, UTC]"))
+
+
+def _operator() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id of a container's own choosing has no account
+        return f"uid {os.getuid()}"
 
 
 def _append(path: Path, record: dict[str, Any]) -> None:
