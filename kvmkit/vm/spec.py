@@ -42,9 +42,12 @@ def _volume(value: str) -> str:
 
 
 def _address(value: str) -> str:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        raise ValueError("not an IPv4 or IPv6 address") from None
     if "%" in value:  # Python takes any text for the zone
         raise ValueError("an IP address without a zone, please")
-    ipaddress.ip_address(value)
     return value
 
 
@@ -54,7 +57,7 @@ def _port(value: int) -> int:
     return value
 
 
-Interface = Annotated[str, Field(pattern=r"^[^\s/:]{0,15}$")]
+Interface = Annotated[str, Field(pattern=r"^[^\s/:]{0,15}$"), AfterValidator(_plain)]
 """A network interface's name: at most 15 bytes, no space, slash or colon (dev_valid_name in Linux)."""
 
 
