@@ -1,0 +1,155 @@
+"""The journal: on disk before the host is touched, readable whatever a killed process left."""
+
+import getpass
+import json
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from kvmkit.errors import Busy
+from kvmkit.journal import Entry, entries, history_frame, lock, note_act
+from kvmkit.plan import Plan, Step
+
+URI = "qemu+ssh://root@kvm1:22/system?keyfile=/keys/a b"
+DTYPES = ["datetime64[s, UTC]", "str", "str", "str", "str"]
+
+
+def plan(name: str = "a") -> Plan:
+    steps = [Step(action="x", title=f"make {name} {n}", args={"name": f"{name}{n}"}) for n in range(2)]
+    return Plan(uri=URI, title=f"make {name}", steps=tuple(steps), generated=("made-up",))
+
+
+def test_an_entry_is_read_back_as_it_was_written() -> None:
+    entry = Entry.begin(plan())
+    entry.write(state="applying")
+    entry.write(step=0, state="started")
+    entry.write(step=0, state="done")
+    entry.write(step=1, state="started")
+    (read,) = entries(URI)
+
+    assert (read.plan, read.token, read.time) == (plan(), entry.token, entry.time)
+    assert (read.state, read.steps) == (entry.state, entry.steps) == ("applying", ["done", "started"])
+
+
+def test_each_application_has_a_token_of_its_own() -> None:
+    assert Entry.begin(plan()).token != Entry.begin(plan()).token
+
+
+def test_entries_come_oldest_first() -> None:
+    names = ["c", "a", "b"]
+    for name in names:
+        Entry.begin(plan(name))
+
+    assert [entry.plan.title for entry in entries(URI)] == [f"make {name}" for name in names]
+
+
+def test_a_record_is_on_disk_before_write_returns(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = Entry.begin(plan())
+    synced: list[bytes] = []
+
+    def look(descriptor: int) -> None:
+        synced.append(os.pread(descriptor, 10**6, 0))
+
+    monkeypatch.setattr(os, "fsync", look)
+    entry.write(step=0, state="started")
+
+    assert json.loads(synced[-1].splitlines()[-1])["state"] == "started"
+
+
+@pytest.mark.parametrize("cut", range(1, 40, 3))
+def test_a_torn_last_line_counts_as_not_written(cut: int) -> None:
+    entry = Entry.begin(plan())
+    entry.write(step=0, state="started")
+    whole = entry.path.read_bytes()
+    entry.write(step=0, state="done")
+    record = entry.path.read_bytes()[len(whole) :]
+    entry.path.write_bytes(whole + record[:cut])
+
+    assert entries(URI)[0].steps == ["started", ""]
+
+
+def test_what_is_written_after_a_torn_line_is_read() -> None:
+    entry = Entry.begin(plan())
+    with entry.path.open("ab") as file:
+        file.write(b'{"step": 0, "state": "sta')
+    entries(URI)[0].write(step=0, state="started")
+
+    assert entries(URI)[0].steps == ["started", ""]
+
+
+@pytest.mark.parametrize("kept", [b"", b"{", b'{"token": "a", "plan'])
+def test_an_application_of_which_only_a_part_of_the_first_line_is_left_never_began(kept: bytes) -> None:
+    whole = Entry.begin(plan("a"))
+    torn = Entry.begin(plan("b"))
+    torn.path.write_bytes(kept)
+
+    assert [entry.path for entry in entries(URI)] == [whole.path]
+
+
+def test_the_journal_is_for_its_owner_alone() -> None:
+    assert Entry.begin(plan()).path.parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    "uri", ["test:///default", "../../../etc", "qemu+ssh://h/system?a=/../..", "x" * 5000]
+)
+def test_any_uri_makes_one_folder_below_the_state_folder(uri: str, tmp_path: Path) -> None:
+    note_act(uri, "start VM a")
+    (written,) = (tmp_path / "state").rglob("acts.jsonl")
+
+    assert written.parent.parent == tmp_path / "state" / "kvmkit" / "journal"
+
+
+def test_history_lists_plans_and_verbs_oldest_first() -> None:
+    note_act(URI, "start VM b")
+    Entry.begin(plan()).write(state="done")
+    note_act(URI, "start VM a")
+
+    assert history_frame(URI)[["what", "plan", "state"]].values.tolist() == [
+        ["start VM b", "", "asked"],
+        ["make a", plan().id, "done"],
+        ["start VM a", "", "asked"],
+    ]
+
+
+def test_history_has_the_same_columns_and_types_with_and_without_rows() -> None:
+    empty = history_frame(URI)
+    note_act(URI, "start VM a")
+    full = history_frame(URI)
+
+    assert list(empty.columns) == list(full.columns) == ["time", "operator", "what", "plan", "state"]
+    assert list(map(str, empty.dtypes)) == list(map(str, full.dtypes)) == DTYPES
+    assert isinstance(empty.index, pd.RangeIndex)
+    assert isinstance(full.index, pd.RangeIndex)
+    assert len(empty) == 0
+
+
+def test_a_user_without_an_account_has_a_journal_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As in a container that runs with a uid of its own choosing.
+    def unknown() -> str:
+        raise KeyError("getpwuid(): uid not found: 1000740000")
+
+    monkeypatch.setattr(getpass, "getuser", unknown)
+    note_act(URI, "start VM a")
+
+    assert history_frame(URI)["operator"].tolist() == [f"uid {os.getuid()}"]
+
+
+def test_one_at_a_time_and_the_other_is_told_who_it_is() -> None:
+    with lock(URI, "applying plan 0123456789 (create VM a)"):
+        with (
+            pytest.raises(Busy, match=rf"process {os.getpid()} is applying plan 0123456789 .*wait for it"),
+            lock(URI, "undoing"),
+        ):
+            pytest.fail("two had the lock")
+        with lock("qemu:///session", "something on another host"):
+            pass
+
+
+def test_the_lock_is_given_back_whatever_happened() -> None:
+    with pytest.raises(RuntimeError, match="boom"), lock(URI, "one"):
+        raise RuntimeError("boom")
+    with lock(URI, "two"):
+        pass
