@@ -1,0 +1,58 @@
+"""Runbooks in a real JupyterLab, clicked by a real browser."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import kvmkit as kk
+from tests.browser.lab import Server, run, wait_for_kernel
+
+
+@pytest.fixture(autouse=True)
+def state_of_the_kernels(server: Server, fresh_state: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """See the practice host that the kernels see."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(server.state))
+
+
+def test_make_lab_opens_the_menu_which_runs_and_leads_on(server: Server, page: Page) -> None:
+    page.goto(f"file://{server.opens}")
+    wait_for_kernel(page)
+    assert page.evaluate("window.jupyterapp.shell.currentWidget.context.path") == "00-menu.ipynb"
+
+    page.evaluate("window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+    expect(page.get_by_text("test:///default answers")).to_have_count(0)
+    run(page)
+
+    expect(page.get_by_text("test:///default answers")).to_be_visible()
+    page.locator(".jp-OutputArea").get_by_role("link", name="40-create-vm").click()
+    page.wait_for_function(
+        "() => window.jupyterapp.shell.currentWidget?.context?.path === '40-create-vm.ipynb'"
+    )
+
+
+def test_a_vm_is_made_by_a_person_who_errs_and_double_clicks(server: Server, page: Page) -> None:
+    host = kk.connect("test:///default")
+    page.goto(server.url("40-create-vm"))
+    wait_for_kernel(page)
+    run(page)
+
+    # With a person there, the page stops at the gate, in one line; `confirm` counts for nothing.
+    expect(page.get_by_text("NotApplied: plan")).to_be_visible()
+    expect(page.get_by_text("Traceback")).to_have_count(0)
+    assert "web1" not in kk.vms(host).index
+    apply = page.locator("button.kvmkit-apply")
+    expect(apply).to_be_enabled()
+
+    # What is wrong is said while it is typed, and an edited form makes the plan void.
+    name = page.locator(".kvmkit-name input")
+    name.press_sequentially(" 2")
+    expect(page.locator(".kvmkit-name-note")).to_contain_text("a name is 1 to 64 of letters")
+    expect(apply).to_be_disabled()
+    expect(page.locator(".kvmkit-state")).to_contain_text("this plan is void")
+    name.fill("web1")
+    expect(page.locator(".kvmkit-name-note")).to_contain_text("good as a file and host name")
+    expect(apply).to_be_enabled()
+
+    apply.dblclick()
+    expect(page.locator(".kvmkit-state")).to_contain_text("create VM web1 on test:///default: 3 PASS")
+    assert kk.vms(host).loc["web1", "state"] == "running"
+    assert list(kk.history(host)["what"]) == ["create VM web1"]
