@@ -1,0 +1,115 @@
+"""A real host as the tests see it: its VMs and its files, to compare before and after."""
+
+import functools
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import libvirt
+
+import kvmkit as kk
+from tests.lab.lab import Lab
+from tests.lab.waiting import wait_until
+
+IMAGES = "/var/lib/libvirt/images"
+CONSOLES = "/var/log/libvirt/qemu"
+READY = "kvmkit guest ready"
+
+FOLDERS = ("/var/lib/libvirt", "/var/log/libvirt", "/etc/libvirt")
+LIBVIRTS_OWN = re.compile(
+    # What libvirt itself writes about the VMs that it has run, and its DHCP server about their leases.
+    r"/var/log/libvirt/(qemu/[^/]*(?<!-console)|[^/]*)\.log$|/etc/libvirt/qemu/autostart$|/var/lib/libvirt/dnsmasq/"
+)
+VM = """<domain type='qemu'>
+  <name>{name}</name><memory unit='MiB'>64</memory>
+  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <devices>{devices}</devices>
+</domain>"""
+DISK = """<disk type='file' device='disk'>
+  <driver name='qemu' type='qcow2'/><source file='{path}'/><target dev='vd{letter}' bus='virtio'/>
+</disk>"""
+RUNTIME = re.compile(r"/domain-\d+-")
+"""In the name of a folder that libvirt makes for a running QEMU: sockets and a key, new for each start."""
+
+
+class World:
+    """The lab and kvmkit's host of it."""
+
+    def __init__(self, lab: Lab, host: kk.Host) -> None:
+        self.lab = lab
+        self.host = host
+
+    def pools(self) -> list[str]:
+        with self.host.reading("list the pools") as connection:
+            return sorted(pool.XMLDesc().split("<capacity")[0] for pool in connection.listAllStoragePools())
+
+    def state(self) -> dict[str, str]:
+        """Give all that a VM can leave on a host: definitions, volumes, and files byte for byte."""
+        with self.host.reading("look at everything") as connection:
+            domains = dict(item for domain in connection.listAllDomains() for item in _domain(domain))
+            volumes = {
+                f"volume {pool.name()} {volume.name()}": str(volume.info()[:2])
+                for pool in connection.listAllStoragePools()
+                for volume in pool.listAllVolumes()
+            }
+        return domains | volumes | dict(item for folder in FOLDERS for item in self._files(folder))
+
+    def volume(self, name: str, backing: str = "") -> str:
+        """Make a volume of 1 GiB in the default pool, as others than kvmkit would; its path."""
+        on = ["--backing-vol", backing, "--backing-vol-format", "qcow2"] if backing else []
+        self.lab.run(["virsh", "vol-create-as", "default", name, "1G", "--format", "qcow2", *on])
+        return f"{IMAGES}/{name}"
+
+    def define(self, name: str, *disks: str, more: str = "") -> None:
+        """Define a VM with these disks, as others than kvmkit would."""
+        listed = "".join(DISK.format(path=path, letter="abc"[n]) for n, path in enumerate(disks))
+        with self.host.changing(f"define {name}") as connection:
+            connection.defineXML(VM.format(name=name, devices=listed + more))
+
+    def file(self, path: str) -> Path:
+        return self.lab.path(path)
+
+    def wait_for(self, name: str, words: str, times: int = 1) -> str:
+        """Wait until a VM has printed `words` on its console, and return all that it printed."""
+
+        def said() -> str:
+            log = kk.console_log(self.host, name)
+            return log if log.count(words) >= times else ""
+
+        return wait_until(said, f"{words!r} on the console of {name}")
+
+    def _files(self, folder: str) -> Iterator[tuple[str, str]]:
+        top = str(self.lab.path("/"))
+        for parent, folders, files in os.walk(self.lab.path(folder)):
+            for path in (Path(parent, name) for name in (*folders, *files)):
+                name = "/" + str(path)[len(top) :].lstrip("/")
+                if RUNTIME.search(name):
+                    yield RUNTIME.sub("/domain-N-", name), "there"
+                elif not LIBVIRTS_OWN.search(name):
+                    yield name, _content(path)
+
+
+def _domain(domain: libvirt.virDomain) -> Iterator[tuple[str, str]]:
+    name = f"VM {domain.name()}"
+    yield name, domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
+    yield f"{name} state", f"active {domain.isActive()}, autostart {domain.autostart()}"
+    yield f"{name} saved", str(domain.hasManagedSaveImage())
+    for snapshot in domain.listAllSnapshots():
+        xml = snapshot.getXMLDesc(libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE)
+        yield f"{name} snapshot {snapshot.getName()}", f"current {snapshot.isCurrent()}: {xml}"
+
+
+def _content(path: Path) -> str:
+    mode = path.lstat().st_mode
+    if not stat.S_ISREG(mode):
+        return stat.filemode(mode)
+    return _digest(path, path.stat().st_ino, path.stat().st_size, path.stat().st_ctime_ns)
+
+
+@functools.cache
+def _digest(path: Path, *_identity: int) -> str:
+    """Read a file; once, as its content cannot change without its ctime (inode(7))."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
