@@ -96,7 +96,8 @@ def describe(host: Host, spec: VMSpec, disk: Disk | None, cdrom: str, domain_typ
         )
     if not result.stdout.startswith("<domain"):  # `--osinfo list` and its like print something else
         raise InvalidSpec({"os": f"{spec.os!r}: not a name from `virt-install --osinfo list`"})
-    xml, generated = _finish(result.stdout, spec, practice=host.practice is not None)
+    printed = _with_paths(result.stdout, {"disk": disk.path if disk else "", "cdrom": cdrom})
+    xml, generated = _finish(printed, spec, practice=host.practice is not None)
     logs: list[str] = [log.get("file") for log in parse(xml).iterfind("devices/serial/log")]
     older = [f"{log}.{number}" for log in logs for number in range(3)]  # virtlogd.conf, max_backups
     return Described(shlex.join(argv), xml, generated, logs + older)
@@ -149,6 +150,16 @@ def _virtinst_test_uri(state: str) -> str:
         f"caps={recorded_path('practice-capabilities.xml')},"
         f"domcaps={recorded_path('practice-domcapabilities.xml')},fakeuri=qemu:///system"
     )
+
+
+def _with_paths(printed: str, paths: dict[str, str]) -> str:
+    """Set the path of each kind of disk as it is: virt-install escapes those in a pool twice."""
+    root = parse(printed)
+    for disk in root.iterfind("devices/disk"):
+        source = disk.find("source")
+        if source is not None:
+            source.set("dev" if source.get("dev") else "file", paths[disk.get("device")])
+    return etree.tostring(root, encoding="unicode")
 
 
 def _finish(printed: str, spec: VMSpec, *, practice: bool) -> tuple[str, tuple[str, ...]]:
