@@ -93,6 +93,9 @@ def _drive(host: Host, name: str) -> Any:
     drive = parse(xml).find("devices/disk[@device='cdrom']")
     if drive is None:
         raise NotFound(f"VM {name} on {host.uri} has no CD drive; VMs that kvmkit makes have one")
+    source = drive.find("source")
+    if source is not None and set(source.attrib) <= {"index"}:
+        drive.remove(source)  # libvirt's number for QEMU's node, which stays after a CD was taken out
     return drive
 
 
