@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Iterator, Sequence
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
@@ -19,6 +20,8 @@ PRACTICE_URI = "test:///default"
 URIS = "test:///default (practice), qemu:///system, qemu:///session, qemu+ssh://USER@HOST[:PORT]/system"
 NAME = re.compile(r"[\w.:][\w.:-]*")
 """A host's name or address."""
+JUST_NOW = 10
+"""Seconds for which a host that ran a command is taken to be still there."""
 
 _hosts: dict[str, Host] = {}
 
@@ -39,6 +42,7 @@ class Host:
         self.practice: Practice | None = None
         self._runner: Runner | None = None
         self._connection: libvirt.virConnect | None = None
+        self._answered = float("-inf")
         if uri == PRACTICE_URI:
             self.practice = Practice()
         else:
@@ -83,6 +87,7 @@ class Host:
                 f"the practice host runs no commands: {argv[0]} needs a real host, such as {URIS}"
             )
         result = self._runner.run(argv, stdin, timeout)
+        self._answered = time.monotonic()
         return check(result, argv, self.uri) if ok else result
 
     @contextlib.contextmanager
@@ -123,7 +128,7 @@ class Host:
             with contextlib.suppress(libvirt.libvirtError):
                 self._connection.getLibVersion()
                 return self._connection
-        if self.ssh:
+        if self.ssh and time.monotonic() - self._answered > JUST_NOW:
             self.run(["true"])  # bounded in time and clear about keys and logins, which libvirt's ssh is not
         try:
             self._connection = libvirt.open(_libvirt_uri(self.uri))
