@@ -34,11 +34,8 @@ def label(name: str) -> str:
 def help_texts(spec_class: type[Spec]) -> dict[str, str]:
     """Read each field's help from the class's docstring, section Attributes: said once, it serves both."""
     section = (inspect.getdoc(spec_class) or "").partition("Attributes\n----------\n")[2]
-    texts: dict[str, str] = {}
-    for names, text in re.findall(r"^(\w[\w, ]*) : .*\n((?: {4}.*\n?)+)", section, flags=re.MULTILINE):
-        plain = " ".join(text.split()).replace("`", "")
-        texts |= dict.fromkeys(names.split(", "), plain)
-    return texts
+    entries = re.findall(r"^(\w+) : .*\n((?: {4}.*\n?)+)", section, flags=re.MULTILINE)
+    return {name: " ".join(text.split()).replace("`", "") for name, text in entries}
 
 
 def choices(host: Host, names: Iterable[str]) -> dict[str, list[str]]:
@@ -76,7 +73,7 @@ def field_widget(name: str, info: FieldInfo, value: Any, options: list[str] | No
     common = {
         "description": label(name),
         "style": {"description_width": "110px"},
-        "layout": {"width": "360px"},
+        "layout": {"flex": "0 0 360px"},
     }
     if get_origin(kind) is Literal:
         widget = widgets.Dropdown(options=get_args(kind), value=value, **common)

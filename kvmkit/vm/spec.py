@@ -79,8 +79,12 @@ class VMSpec(Spec):
         VM gets a disk of its own on top of it.
     cdrom : str
         ISO in the VM's CD drive, by volume name or path; the drive is there without one, too.
-    kernel, initrd, kernel_args : str
-        Kernel and initial RAM disk to boot directly, as paths on the host, and the kernel's arguments.
+    kernel : str
+        Kernel to boot directly, a path on the host.
+    initrd : str
+        Its initial RAM disk, a path on the host.
+    kernel_args : str
+        Its arguments, for example ``console=ttyS0``.
     pool : str
         Storage pool of the new disk.
     network : str
@@ -90,9 +94,9 @@ class VMSpec(Spec):
     graphics : {"vnc", "spice", "none"}
         The screen.
     vnc_port : int
-        Its port; -1: a free one.
+        Port of the screen; -1: a free one.
     vnc_listen : str
-        Address it listens on. Whoever reaches it sees the screen: keep to 127.0.0.1 and an SSH tunnel.
+        Address the screen listens on. Whoever reaches it sees it: keep to 127.0.0.1 and an SSH tunnel.
     os : str
         Name from ``virt-install --osinfo list``; ``"detect"``: from the ISO, else a generic Linux.
     firmware : {"bios", "efi"}
