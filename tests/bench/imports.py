@@ -1,0 +1,40 @@
+"""`import kvmkit` beside the import of what it depends on."""
+
+import ast
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import kvmkit  # noqa: F401 (so that its modules are there to look into)
+from tests.bench.measure import Row, alternate, compare, seconds
+
+ROUNDS = 11
+
+
+def rows() -> list[Row]:
+    """A fresh process each; both begin with the same start of Python."""
+    ours, theirs = (partial(_process, code) for code in ("import kvmkit", third_party_imports()))
+    return [
+        compare("`import kvmkit`", "importing its dependencies", alternate(ROUNDS, ours, theirs), bound=1.15)
+    ]
+
+
+def third_party_imports() -> str:
+    """Every import of somebody else's module that is made when kvmkit is imported, as it stands there."""
+    own = [module for name, module in sys.modules.items() if name.partition(".")[0] == "kvmkit"]
+    trees = [ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")) for module in own]
+    return "\n".join(
+        sorted({ast.unparse(node) for tree in trees for node in tree.body if _third_party(node)})
+    )
+
+
+def _third_party(node: ast.stmt) -> bool:
+    match node:
+        case ast.Import(names=[ast.alias(name=name), *_]) | ast.ImportFrom(module=str(name)):
+            return name.partition(".")[0] not in {*sys.stdlib_module_names, "kvmkit"}
+    return False
+
+
+def _process(code: str) -> float:
+    return seconds(partial(subprocess.run, [sys.executable, "-c", code], check=True))

@@ -1,0 +1,47 @@
+"""What `make bench` makes of its measurements; nothing is timed here."""
+
+from tests.bench.imports import third_party_imports
+from tests.bench.measure import Row, alternate, compare, table
+
+
+def test_the_sides_take_turns_and_the_first_round_does_not_count() -> None:
+    clock = iter(range(100))
+    pairs = alternate(3, lambda: next(clock), lambda: next(clock))
+
+    assert pairs == [(2, 3), (4, 5), (6, 7)]
+
+
+def test_the_ratio_is_the_rounds_own() -> None:
+    # The machine became ten times slower after the first round: the ratio of the medians would be 1.5.
+    row = compare("ours", "theirs", [(2.0, 1.0), (20.0, 10.0), (15.0, 15.0)], bound=1.5)
+
+    assert row == Row("ours", "theirs", 2.0, 1.5, (15.0, 10.0))
+    assert not row.holds
+
+
+def test_a_figure_at_its_bound_holds_and_one_without_is_only_told() -> None:
+    assert Row("ours", "theirs", 1.5, 1.5).holds
+    assert Row("ours", "theirs", 99.0).holds
+
+
+def test_the_table_is_markdown_with_ratios_before_times() -> None:
+    rows = [
+        Row("a", "beside", 1.257, 1.5, (0.0137, 2.0)),
+        Row("trips", "count", 4, 3),
+        Row("told", "only", 2.0, None, (1.0, 0.5)),
+    ]
+
+    assert table(rows).splitlines() == [
+        "| measured | beside | ratio | at most | holds | medians          |",
+        "| -------- | ------ | ----- | ------- | ----- | ---------------- |",
+        "| a        | beside | 1.26  | 1.5     | yes   | 13.7 ms / 2.00 s |",
+        "| trips    | count  | 4     | 3       | NO    |                  |",
+        "| told     | only   | 2.00  |         |       | 1.00 s / 500 ms  |",
+    ]
+
+
+def test_the_dependencies_are_the_imports_of_others_modules() -> None:
+    lines = third_party_imports().splitlines()
+
+    assert {"import libvirt", "import pandas as pd", "from lxml import etree"} <= set(lines)
+    assert not [line for line in lines if "kvmkit" in line or "subprocess" in line or "__future__" in line]
