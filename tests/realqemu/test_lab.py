@@ -15,6 +15,7 @@ from PIL import Image
 
 from tests.lab.lab import Lab
 from tests.lab.waiting import wait_until
+from tests.realqemu.screen import shows_a_menu, shows_text
 
 READY = "kvmkit guest ready"
 CD = """<disk type='{type}' device='cdrom'>
@@ -86,13 +87,6 @@ def screenshot(domain: libvirt.virDomain) -> Image.Image:
     return Image.open(data)
 
 
-def shows_a_menu(screen: Image.Image) -> bool:
-    """Whether a bright line crosses the screen, as the frame of GRUB's menu does and no text of a BIOS."""
-    bright = screen.convert("L").point(lambda value: 255 if value > 100 else 0)
-    rows = bright.resize((1, screen.height), Image.Resampling.BOX)
-    return max(rows.tobytes()) > 0.9 * 255
-
-
 def is_running(conn: libvirt.virConnect, name: str) -> bool:
     return name in [domain.name() for domain in conn.listAllDomains()]
 
@@ -127,7 +121,7 @@ def test_a_guest_boots_sees_the_cd_and_powers_off(
 ) -> None:
     guest = run_guest("linux", KERNEL, EMPTY_CD)
     wait_until(lambda: READY in serial_log(lab, "linux"), "the guest's line in its serial log")
-    wait_until(lambda: len(screenshot(guest).getcolors() or ()) > 1, "text on the guest's screen")
+    wait_until(lambda: shows_text(screenshot(guest)), "text on the guest's screen")
     wait_until(lambda: "kvmkit guest address: 192.168.122." in serial_log(lab, "linux"), "a lease")
 
     guest.updateDeviceFlags(ISO_CD)

@@ -1,4 +1,4 @@
-"""A step fails: the host is as before, byte for byte, unless something is gone for good, which is then said."""
+"""A step fails: the host is as before, byte for byte, or it is said what is gone for good."""
 
 import subprocess
 import sys

@@ -7,8 +7,11 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
 
 import libvirt
+from lxml import etree
 
 import kvmkit as kk
 from tests.lab.lab import Lab
@@ -16,6 +19,7 @@ from tests.lab.waiting import wait_until
 
 IMAGES = "/var/lib/libvirt/images"
 CONSOLES = "/var/log/libvirt/qemu"
+CONSOLE = "console=tty0 console=ttyS0"
 READY = "kvmkit guest ready"
 
 FOLDERS = ("/var/lib/libvirt", "/var/log/libvirt", "/etc/libvirt")
@@ -28,6 +32,11 @@ VM = """<domain type='qemu'>
   <os><type arch='x86_64' machine='q35'>hvm</type></os>
   <devices>{devices}</devices>
 </domain>"""
+VOLUME = """<volume>
+  <name>{name}</name><capacity unit='GiB'>1</capacity><allocation>0</allocation>
+  <target><format type='qcow2'/></target>{backing}
+</volume>"""
+BACKING = "<backingStore><path>{path}</path><format type='qcow2'/></backingStore>"
 DISK = """<disk type='file' device='disk'>
   <driver name='qemu' type='qcow2'/><source file='{path}'/><target dev='vd{letter}' bus='virtio'/>
 </disk>"""
@@ -59,9 +68,10 @@ class World:
 
     def volume(self, name: str, backing: str = "") -> str:
         """Make a volume of 1 GiB in the default pool, as others than kvmkit would; its path."""
-        on = ["--backing-vol", backing, "--backing-vol-format", "qcow2"] if backing else []
-        self.lab.run(["virsh", "vol-create-as", "default", name, "1G", "--format", "qcow2", *on])
-        return f"{IMAGES}/{name}"
+        below = BACKING.format(path=backing) if backing else ""
+        with self.host.changing(f"make {name}") as connection:
+            pool = connection.storagePoolLookupByName("default")
+            return str(pool.createXML(VOLUME.format(name=escape(name), backing=below)).path())
 
     def define(self, name: str, *disks: str, more: str = "") -> None:
         """Define a VM with these disks, as others than kvmkit would."""
@@ -72,14 +82,26 @@ class World:
     def file(self, path: str) -> Path:
         return self.lab.path(path)
 
+    def linux(self, **fields: object) -> kk.VMSpec:
+        """Ask for a VM that boots the lab's kernel and talks on its console."""
+        boot = {"kernel": self.lab.kernel, "initrd": self.lab.initrd, "kernel_args": CONSOLE}
+        return kk.VMSpec(**{"name": "linux", "memory_mib": 256, "disk_gib": 1} | boot | fields)
+
+    def xml(self, name: str, *, kept: bool = False) -> Any:
+        """Parse the XML of a VM as it is, or as it is kept for its next start."""
+        flags = libvirt.VIR_DOMAIN_XML_INACTIVE if kept else 0
+        with self.host.reading(f"look at {name}") as connection:
+            return etree.fromstring(connection.lookupByName(name).XMLDesc(flags))
+
     def wait_for(self, name: str, words: str, times: int = 1) -> str:
         """Wait until a VM has printed `words` on its console, and return all that it printed."""
 
-        def said() -> str:
-            log = kk.console_log(self.host, name)
-            return log if log.count(words) >= times else ""
-
-        return wait_until(said, f"{words!r} on the console of {name}")
+        log = self.file(f"{CONSOLES}/{name}-console.log")
+        wait_until(
+            lambda: log.read_text(encoding="utf-8", errors="replace").count(words) >= times,
+            f"{words!r} on the console of {name}",
+        )
+        return kk.console_log(self.host, name)
 
     def _files(self, folder: str) -> Iterator[tuple[str, str]]:
         top = str(self.lab.path("/"))
