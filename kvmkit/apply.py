@@ -47,11 +47,26 @@ class Action(Protocol):
 
 
 _actions: dict[str, Action] = {}
+_gradual: set[str] = set()
+_rehearsed: set[str] = set()
 
 
-def action(name: str, code: Action) -> None:
-    """Register the code behind steps of that name."""
+def action(name: str, code: Action, *, gradual: bool = False, rehearsed: bool = False) -> None:
+    """Register the code behind steps of that name.
+
+    Parameters
+    ----------
+    gradual
+        It is made bit by bit: what a killed process or a failure left is taken back
+        though ``made`` says no. ``unmake`` finds out by itself what there is.
+    rehearsed
+        It changes the system around libvirt, which the practice host does not have.
+    """
     _actions[name] = code
+    if gradual:
+        _gradual.add(name)
+    if rehearsed:
+        _rehearsed.add(name)
 
 
 @contextlib.contextmanager
@@ -77,7 +92,9 @@ def apply(plan: Plan) -> Report:
     Returns
     -------
     Report
-        A row per step.  :func:`undo` takes it back.
+        A row per step.  :func:`undo` takes it back.  On the practice host a plan that
+        would change the system around libvirt is only rehearsed: every row is SKIP, and
+        there is nothing to take back.
 
     Raises
     ------
@@ -87,6 +104,10 @@ def apply(plan: Plan) -> Report:
         Another process is applying a plan to this host.
     """
     host = connect(plan.uri)
+    if host.practice and any(step.action in _rehearsed for step in plan.steps):
+        found = "rehearsed: the practice host has no system around libvirt to change"
+        checks = [Check(step.title, Status.SKIP, found) for step in plan.steps]
+        return Report(plan.title, plan.uri, checks, plan.id)
     with journal.lock(plan.uri, f"applying plan {plan.id} ({plan.title})"):
         last = _last(plan.uri, plan.id)
         if plan.empty or (last and last.state == "done" and _stands(host, last)):
@@ -282,7 +303,7 @@ def _unmake(host: Host, entry: Entry, number: int, step: Step) -> Check:
         # Begun, and what is there is not as we make it: then it is somebody else's.
         entry.write(step=number, state="undone")
         return Check(title, Status.WARN, f"left alone: {conflict}")
-    if not made and state != "undoing":
+    if not made and state != "undoing" and step.action not in _gradual:
         entry.write(step=number, state="undone")
         return Check(title, Status.PASS, "nothing to take back")
     entry.write(step=number, state="undoing")

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 import kvmkit as kk
-from kvmkit.apply import Action, _actions
+from kvmkit.apply import Action, _actions, _gradual, _rehearsed
 from kvmkit.journal import Entry, entries
 
 URI = "test:///default"
@@ -59,6 +59,17 @@ class Nothing(Thing):
 
     def make(self, host: kk.Host, step: kk.Step, token: str) -> None:
         self.world.did.append("nothing")
+
+
+class Half(Thing):
+    """A step that begins and fails; what it began is not what it makes."""
+
+    def made(self, host: kk.Host, step: kk.Step, state: str, token: str) -> bool:
+        return False
+
+    def make(self, host: kk.Host, step: kk.Step, token: str) -> None:
+        self.world.do("begin", step.args["name"], self.world.things.append)
+        raise RuntimeError("boom")
 
 
 @pytest.fixture
@@ -325,6 +336,30 @@ def test_when_taking_back_fails_too_both_are_told(world: World) -> None:
         kk.apply(plan())
 
     assert [p.id for p in kk.pending(host())] == [plan().id]
+
+
+def test_what_is_made_bit_by_bit_is_taken_back_though_it_is_not_whole(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kvmkit.apply._gradual", {*_gradual, "test-half"})
+    monkeypatch.setitem(_actions, "test-half", Half(world))
+    with pytest.raises(kk.ApplyFailed, match="the host is as before"):
+        kk.apply(plan(step("half of it", action="test-half")))
+
+    assert world.did == ["begin half of it", "unmake half of it"]
+
+
+def test_what_the_practice_host_lacks_is_rehearsed_and_leaves_no_trace(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kvmkit.apply._rehearsed", {*_rehearsed, "test-thing"})
+    report = kk.apply(plan())
+
+    assert report.frame["status"].tolist() == ["SKIP"] * 3
+    assert all(found.startswith("rehearsed: ") for found in report.frame["found"])
+    assert (world.did, state()) == ([], [])
+    with pytest.raises(kk.NotFound):
+        kk.undo(report)
 
 
 def test_a_pending_plan_says_since_when_and_how_far(world: World) -> None:
