@@ -3,16 +3,18 @@
 That the host is as before when the steps are real is shown in tests/practice and tests/realqemu.
 """
 
+import sys
 from collections.abc import Callable
 
 import pytest
 from pydantic import SecretStr
 
 import kvmkit as kk
-from kvmkit.apply import Action, _actions, _gradual, _rehearsed
+from kvmkit.apply import Action
 from kvmkit.journal import Entry, entries
 
 URI = "test:///default"
+engine = sys.modules["kvmkit.apply"]  # the package's own attribute of that name is the function
 
 
 class World:
@@ -75,8 +77,13 @@ class Half(Thing):
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
-    monkeypatch.setitem(_actions, "test-thing", Thing(world))
-    monkeypatch.setitem(_actions, "test-nothing", Nothing(world))
+    monkeypatch.setattr(engine, "_actions", {})
+    monkeypatch.setattr(engine, "_gradual", set())
+    monkeypatch.setattr(engine, "_rehearsed", set())
+    engine.action("test-thing", Thing(world))
+    engine.action("test-nothing", Nothing(world))
+    engine.action("test-half", Half(world), gradual=True)
+    engine.action("test-system", Thing(world), rehearsed=True)
     return world
 
 
@@ -341,19 +348,14 @@ def test_when_taking_back_fails_too_both_are_told(world: World) -> None:
 def test_what_is_made_bit_by_bit_is_taken_back_though_it_is_not_whole(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kvmkit.apply._gradual", {*_gradual, "test-half"})
-    monkeypatch.setitem(_actions, "test-half", Half(world))
     with pytest.raises(kk.ApplyFailed, match="the host is as before"):
         kk.apply(plan(step("half of it", action="test-half")))
 
     assert world.did == ["begin half of it", "unmake half of it"]
 
 
-def test_what_the_practice_host_lacks_is_rehearsed_and_leaves_no_trace(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("kvmkit.apply._rehearsed", {*_rehearsed, "test-thing"})
-    report = kk.apply(plan())
+def test_what_the_practice_host_lacks_is_rehearsed_and_leaves_no_trace(world: World) -> None:
+    report = kk.apply(plan(step("a"), step("b"), step("c", action="test-system")))
 
     assert report.frame["status"].tolist() == ["SKIP"] * 3
     assert all(found.startswith("rehearsed: ") for found in report.frame["found"])
