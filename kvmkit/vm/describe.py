@@ -112,6 +112,8 @@ def _arguments(host: Host, spec: VMSpec, disk: Disk | None, cdrom: str, domain_t
         if disk.backing:
             options |= {"backing_store": disk.backing, "backing_format": disk.backing_format}
         yield from ("--disk", _options(options))
+    elif cdrom:
+        yield from ("--disk", "none")  # left out, virt-install would think one up
     yield from ("--cdrom", cdrom) if cdrom else ("--import", "--disk", "device=cdrom")
     if spec.kernel:
         given = {"kernel": spec.kernel, "initrd": spec.initrd, "kernel_args": spec.kernel_args}

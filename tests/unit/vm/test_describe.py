@@ -57,6 +57,7 @@ NAT = "--network network=default"
             "/a b.iso",
             [START, BLANK, "--cdrom '/a b.iso' --network bridge=br0", VNC, LOG],
         ),
+        ({}, None, "/a.iso", [START, "--disk none --cdrom /a.iso", NAT, VNC, LOG]),
         (KERNEL | {"network": ""}, None, "", [START, EMPTY_CD, BOOT, "--network none", VNC, LOG]),
         ({"firmware": "efi"}, ON_TOP, "", [START, NEW_ON_TOP, EMPTY_CD, "--boot uefi", NAT, VNC, LOG]),
         (
@@ -79,7 +80,17 @@ NAT = "--network network=default"
             [START, EMPTY_CD, NAT, "--graphics spice,listen=::1", LOG],
         ),
     ],
-    ids=["blank-disk", "iso-and-bridge", "kernel", "image-and-efi", "os", "no-screen", "vnc-port", "spice"],
+    ids=[
+        "blank-disk",
+        "iso-and-bridge",
+        "iso-alone",
+        "kernel",
+        "image-and-efi",
+        "os",
+        "no-screen",
+        "vnc-port",
+        "spice",
+    ],
 )
 def test_the_command_line(fields: dict[str, Any], disk: Disk | None, cdrom: str, line: list[str]) -> None:
     argv = list(_arguments(kk.connect("qemu:///system"), spec(**fields), disk, cdrom, "kvm"))
