@@ -151,7 +151,7 @@ def volumes(host: Host, pool: str = "") -> pd.DataFrame:
     """
     with host.reading("list the volumes") as connection:
         active = connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
-        names = [p.name() for p in active]
+        names = sorted(p.name() for p in active)
         if pool and pool not in names:
             raise NotFound(f"no active pool {pool!r} on {host.uri}; active are: {', '.join(names) or 'none'}")
         rows = [_volume(p.name(), v) for p in active if pool in ("", p.name()) for v in p.listAllVolumes()]
@@ -257,6 +257,8 @@ def domain(host: Host, connection: libvirt.virConnect, name: str) -> libvirt.vir
     except libvirt.libvirtError as error:
         if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
             raise
+    except ValueError:  # it holds a character that libvirt cannot be asked for
+        pass
     names = sorted(d.name() for d in connection.listAllDomains())
     raise NotFound(f"no VM {name[:80]!r} on {host.uri}; it has: {', '.join(names[:20]) or 'none'}")
 
