@@ -54,9 +54,11 @@ def host(world: World) -> kk.Host:
 def _clear(world: World) -> None:
     with world.host.changing("clear up after a test") as connection:
         for domain in connection.listAllDomains():
+            kept = domain.isPersistent()
             if domain.isActive():
                 domain.destroy()
-            domain.undefineFlags(EVERYTHING)
+            if kept:
+                domain.undefineFlags(EVERYTHING)
         for volume in connection.storagePoolLookupByName("default").listAllVolumes():
             if volume.name() != ISO:
                 volume.delete()

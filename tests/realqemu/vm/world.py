@@ -100,6 +100,7 @@ class World:
         wait_until(
             lambda: log.read_text(encoding="utf-8", errors="replace").count(words) >= times,
             f"{words!r} on the console of {name}",
+            timeout=180,
         )
         return kk.console_log(self.host, name)
 

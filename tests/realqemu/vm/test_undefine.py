@@ -1,0 +1,171 @@
+"""Deleting a VM takes what is its own, all of it, and nothing else."""
+
+import pytest
+
+import kvmkit as kk
+from tests.realqemu.vm.conftest import ISO
+from tests.realqemu.vm.world import IMAGES, World
+
+NVRAM = "/var/lib/libvirt/qemu/nvram/small_VARS.fd"
+DISK = f"{IMAGES}/small.qcow2"
+
+
+def make(host: kk.Host, **fields: object) -> None:
+    kk.apply(kk.plan_vm(host, kk.VMSpec(**{"name": "small", "memory_mib": 64, "disk_gib": 1} | fields)))
+
+
+def delete(host: kk.Host) -> kk.Plan:
+    plan = kk.plan_undefine(host, "small", delete_storage=True)
+    assert kk.apply(plan).ok
+    return plan
+
+
+def test_a_running_vm_leaves_nothing(world: World, host: kk.Host) -> None:
+    before = world.state()
+    make(host, cdrom=ISO, autostart=True)
+
+    plan = kk.plan_undefine(host, "small", delete_storage=True)
+    assert world.state().keys() > before.keys()
+    kk.apply(plan)
+
+    assert world.state() == before
+    assert kk.vms(host).empty
+    assert list(kk.volumes(host).index) == [ISO]
+    assert kk.pending(host) == []
+    assert list(kk.history(host)["state"]) == ["done", "done"]
+    assert f"{IMAGES}/{ISO} is kept: it is read-only or shared" in plan.notes
+
+
+def test_managed_save_snapshots_and_uefi_variables_go_with_it(world: World, host: kk.Host) -> None:
+    before = world.state()
+    make(host, firmware="efi")
+    kk.destroy(host, "small")
+    with host.changing("take snapshots, and save") as connection:
+        domain = connection.lookupByName("small")
+        domain.snapshotCreateXML("<domainsnapshot><name>first</name></domainsnapshot>")
+        domain.snapshotCreateXML("<domainsnapshot><name>second</name></domainsnapshot>")
+        domain.create()
+        domain.managedSave()
+    saved = world.file("/var/lib/libvirt/qemu/save/small.save")
+    assert saved.is_file()
+    assert world.file(NVRAM).is_file()
+
+    plan = kk.plan_undefine(host, "small", delete_storage=True)
+    assert [step.lost for step in plan.steps][:3] == [
+        "what VM small had in memory when it was saved",
+        "VM small: its UEFI variables",
+        "volume small.qcow2 and all that is on it",
+    ]
+    kk.apply(plan)
+
+    assert world.state() == before
+
+
+def test_without_its_storage_a_vm_comes_back_by_undo(world: World, host: kk.Host) -> None:
+    make(host, firmware="efi")
+    kk.destroy(host, "small")
+    with host.changing("take a snapshot") as connection:
+        snapshot = "<domainsnapshot><name>first</name></domainsnapshot>"
+        connection.lookupByName("small").snapshotCreateXML(snapshot)
+    before = world.state()
+
+    report = kk.apply(kk.plan_undefine(host, "small"))
+
+    assert kk.vms(host).empty
+    for kept in (DISK, NVRAM, "/var/log/libvirt/qemu/small-console.log"):
+        assert world.file(kept).is_file()
+    kk.undo(report)
+    assert world.state() == before
+
+
+def test_a_disk_that_another_vm_uses_is_kept(world: World, host: kk.Host) -> None:
+    make(host)
+    kk.destroy(host, "small")
+    world.define("sharer", DISK)
+
+    plan = delete(host)
+
+    assert f"{DISK} is kept: it is in use by VM sharer" in plan.notes
+    assert world.file(DISK).is_file()
+
+
+def test_a_disk_that_others_lie_on_is_kept(world: World, host: kk.Host) -> None:
+    make(host)
+    kk.destroy(host, "small")
+    middle = world.volume("middle.qcow2", backing=DISK)
+    world.define("user", world.volume("top.qcow2", backing=middle))
+
+    plan = delete(host)
+
+    users = f"VM user, volume {middle}, volume {IMAGES}/top.qcow2"
+    assert f"{DISK} is kept: it is in use by {users}" in plan.notes
+    assert world.file(DISK).is_file()
+
+
+def test_a_disk_that_comes_into_use_after_planning_is_kept(world: World, host: kk.Host) -> None:
+    make(host)
+    kk.destroy(host, "small")
+    before = world.state()
+    plan = kk.plan_undefine(host, "small", delete_storage=True)
+    world.define("sharer", DISK)
+
+    with pytest.raises(kk.ApplyFailed, match=r"small\.qcow2 is in use by VM sharer"):
+        kk.apply(plan)
+
+    assert world.state().items() > before.items()
+
+
+def test_foreign_disks_are_kept(world: World, host: kk.Host) -> None:
+    foreign = world.volume("foreign.qcow2")
+    outside = "/var/lib/libvirt/boot/outside.qcow2"
+    make(host)
+    world.lab.run(["qemu-img", "create", "-q", "-f", "qcow2", outside, "1G"])
+    with host.changing("attach disks") as connection:
+        for path, target in ((foreign, "vdb"), (outside, "vdc")):
+            connection.lookupByName("small").attachDeviceFlags(
+                f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{path}'/>"
+                f"<target dev='{target}' bus='virtio'/></disk>",
+                2,
+            )
+
+    plan = delete(host)
+
+    for path in (foreign, outside):
+        assert f"{path} is kept: kvmkit did not make it for this VM" in plan.notes
+        assert world.file(path).is_file()
+    assert not world.file(DISK).exists()
+    world.file(outside).unlink()
+
+
+def test_a_vm_of_somebody_else_keeps_all_its_disks(world: World, host: kk.Host) -> None:
+    world.define("small", world.volume("small.qcow2"))
+
+    delete(host)
+
+    assert kk.vms(host).empty
+    assert world.file(DISK).is_file()
+
+
+def test_a_vm_changed_since_planning_is_left_alone(world: World, host: kk.Host) -> None:
+    make(host)
+    kk.destroy(host, "small")
+    plan = kk.plan_undefine(host, "small")
+    with host.changing("give it more memory") as connection:
+        connection.lookupByName("small").setMemoryFlags(32 * 1024, 2)
+    before = world.state()
+
+    with pytest.raises(kk.ApplyFailed, match=r"was changed .* since planning; plan again"):
+        kk.apply(plan)
+
+    assert world.state() == before
+
+
+def test_a_transient_vm_goes_by_itself(world: World, host: kk.Host) -> None:
+    world.define("small")
+    with host.changing("make it transient") as connection:
+        domain = connection.lookupByName("small")
+        domain.create()
+        domain.undefine()
+
+    with pytest.raises(kk.WrongState, match="is transient: it is gone when it is shut down"):
+        kk.plan_undefine(host, "small")
