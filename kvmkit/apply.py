@@ -195,7 +195,7 @@ def _open(uri: str) -> list[Entry]:
 
 
 def _last(uri: str, plan_id: str) -> Entry | None:
-    return next((e for e in reversed(journal.entries(uri)) if e.plan.id == plan_id), None)
+    return next(reversed(journal.entries(uri, plan_id)), None)
 
 
 def _stands(host: Host, entry: Entry) -> bool:

@@ -115,9 +115,11 @@ class Entry:
             self.steps[record["step"]] = record["state"]
 
 
-def entries(uri: str) -> list[Entry]:
-    """Every application on a host, oldest first."""
-    paths = sorted(path for path in _folder(uri).glob("*.jsonl") if path.name != "acts.jsonl")
+def entries(uri: str, plan_id: str | None = None) -> list[Entry]:
+    """List the applications on a host, of one plan or of all, oldest first."""
+    # By the file's name, as reading every plan that was ever applied takes longer from year to year.
+    named = ((path, path.stem.partition("-")[2]) for path in _folder(uri).glob("*-*.jsonl"))
+    paths = sorted(path for path, name in named if plan_id in (None, name))
     return [Entry(path) for path in paths if next(_records(path), None)]
 
 

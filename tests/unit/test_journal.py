@@ -45,6 +45,13 @@ def test_entries_come_oldest_first() -> None:
     assert [entry.plan.title for entry in entries(URI)] == [f"make {name}" for name in names]
 
 
+def test_the_applications_of_one_plan_are_found_by_its_whole_id() -> None:
+    first, _other, again = (Entry.begin(plan(name)) for name in ("a", "b", "a"))
+
+    assert [entry.path for entry in entries(URI, first.plan.id)] == [first.path, again.path]
+    assert entries(URI, "") == entries(URI, "*") == entries(URI, first.plan.id[1:]) == []
+
+
 def test_a_record_is_on_disk_before_write_returns(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = Entry.begin(plan())
     synced: list[bytes] = []
