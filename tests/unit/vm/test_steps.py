@@ -3,6 +3,7 @@
 import libvirt
 import pytest
 
+from kvmkit.host import connect
 from kvmkit.vm.steps import undefine_flags
 
 MANAGED_SAVE = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
@@ -48,7 +49,13 @@ class Domain:
 def test_flags_follow_from_what_the_vm_has(
     xml: str, saved: bool, snapshots: int, deleting: int, keeping: int
 ) -> None:
-    domain = Domain(xml, saved, snapshots)
+    host, domain = connect("qemu:///system"), Domain(xml, saved, snapshots)
 
-    assert undefine_flags(domain, keep=False) == deleting
-    assert undefine_flags(domain, keep=True) == keeping
+    assert undefine_flags(host, domain, keep=False) == deleting
+    assert undefine_flags(host, domain, keep=True) == keeping
+
+
+def test_the_test_driver_knows_no_flags_for_nvram_and_tpm() -> None:
+    host, domain = connect("test:///default"), Domain(WITH_TPM, saved=True, snapshots=1)
+
+    assert undefine_flags(host, domain, keep=False) == MANAGED_SAVE | SNAPSHOTS
