@@ -15,7 +15,7 @@ from kvmkit.host import Host
 from kvmkit.spec import Spec
 from kvmkit.vm.facts import networks, pools, volumes
 
-__all__ = ["choices", "field_widget", "help_texts", "label"]
+__all__ = ["blank", "choices", "field_widget", "help_texts", "label"]
 
 _WORDS = {"mib": "(MiB)", "gib": "(GiB)", "vcpus": "vCPUs", "cdrom": "CD-ROM", "vnc": "VNC", "os": "OS"}
 _BLANK: dict[Any, Any] = {str: "", int: 0, bool: False}

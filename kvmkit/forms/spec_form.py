@@ -117,11 +117,6 @@ class SpecForm(Shown, Generic[S]):
         self.taken = self._class(**self.values)
         return self.taken
 
-    @property
-    def is_as_taken(self) -> bool:
-        """Whether the form still holds what was last read from ``.spec``."""
-        return self.taken is not None and self.values == dict(self.taken)
-
     def _judge(self, _change: object = None) -> None:
         """Say beside each field what is wrong with it, as it is typed."""
         try:

@@ -1,0 +1,43 @@
+"""The runbooks are stored as `make notebooks` stores them, not as an editor saved them."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tools.notebooks import normalised
+
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[3] / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_nothing_is_stored_that_differs_from_run_to_run(path: Path) -> None:
+    stored = path.read_text(encoding="utf-8")
+
+    assert normalised(nbformat.reads(stored, as_version=4)) == stored
+
+
+def test_ids_of_widgets_and_versions_are_left_out() -> None:
+    """Two runs' worth of ids of one form, the second with a widget that no cell shows."""
+    texts: list[str] = []
+    for view, child, more in (("a1b2", "c3d4", {}), ("ffff", "eeee", {"d00d": {"state": {"value": 1}}})):
+        output = nbformat.v4.new_output(
+            "display_data", {"application/vnd.jupyter.widget-view+json": {"model_id": view}}
+        )
+        cell = nbformat.v4.new_code_cell("form", id="form", outputs=[output], execution_count=1)
+        models = {
+            child: {"state": {"value": "web1", "tooltip": None}},
+            view: {"state": {"children": [f"IPY_MODEL_{child}"]}},
+        }
+        book = nbformat.v4.new_notebook(cells=[cell])
+        book.metadata = nbformat.from_dict(
+            {
+                "language_info": {"name": "python", "version": f"3.{len(texts)}"},
+                "widgets": {"application/vnd.jupyter.widget-state+json": {"state": more | models}},
+            }
+        )
+        texts.append(normalised(book))
+
+    assert texts[0] == texts[1]
+    assert "web1" in texts[0]
+    assert f"IPY_MODEL_{1:032x}" in texts[0]
