@@ -91,6 +91,10 @@ class Points:
 
 
 FAILING = ("before", "after")
+CREATING = [
+    f"{when} {change}" for change in ("createXML", "defineXML", "setAutostart", "create") for when in FAILING
+]
+"""The points at which creating a VM can be made to fail."""
 KILLING = ("after", "record")
 """Not ``before``: the host and the journal are then as after the last record."""
 

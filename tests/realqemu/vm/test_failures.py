@@ -7,12 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 import kvmkit as kk
-from tests.realqemu.vm.faults import FAILING, Points, fail, nothing
+from tests.realqemu.vm.faults import CREATING, FAILING, Points, fail, nothing
 from tests.realqemu.vm.world import World
 
-CREATING = [
-    f"{when} {change}" for change in ("createXML", "defineXML", "setAutostart", "create") for when in FAILING
-]
 DELETING = [
     f"{when} {change}"
     for change in ("destroy", "undefineFlags", "delete", "remove_files")

@@ -33,7 +33,7 @@ VM = """<domain type='qemu'>
   <devices>{devices}</devices>
 </domain>"""
 VOLUME = """<volume>
-  <name>{name}</name><capacity unit='GiB'>1</capacity><allocation>0</allocation>
+  <name>{name}</name><capacity unit='GiB'>{gib}</capacity><allocation>0</allocation>
   <target><format type='qcow2'/></target>{backing}
 </volume>"""
 BACKING = "<backingStore><path>{path}</path><format type='qcow2'/></backingStore>"
@@ -66,12 +66,12 @@ class World:
             }
         return domains | volumes | dict(item for folder in FOLDERS for item in self._files(folder))
 
-    def volume(self, name: str, backing: str = "") -> str:
-        """Make a volume of 1 GiB in the default pool, as others than kvmkit would; its path."""
+    def volume(self, name: str, backing: str = "", gib: int = 1) -> str:
+        """Make a volume in the default pool, as others than kvmkit would; its path."""
         below = BACKING.format(path=backing) if backing else ""
         with self.host.changing(f"make {name}") as connection:
             pool = connection.storagePoolLookupByName("default")
-            return str(pool.createXML(VOLUME.format(name=escape(name), backing=below)).path())
+            return str(pool.createXML(VOLUME.format(name=escape(name), gib=gib, backing=below)).path())
 
     def define(self, name: str, *disks: str, more: str = "") -> None:
         """Define a VM with these disks, as others than kvmkit would."""
