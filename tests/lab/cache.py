@@ -30,8 +30,11 @@ def build_once(target: Path, make: Callable[[Path], None]) -> Path:
         if not target.exists():
             part = target.with_suffix(".part")
             shutil.rmtree(part, ignore_errors=True)
-            make(part)
-            part.rename(target)
+            try:
+                make(part)
+                part.rename(target)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
     return target
 
 
