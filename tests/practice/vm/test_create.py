@@ -31,8 +31,9 @@ SPECS: dict[str, dict[str, Any]] = {
 
 
 def told(plan: kk.Plan) -> str:
-    parts = [repr(plan), *(f"== {title}\n{text}" for title, text in plan.shown.items())]
-    return "\n\n".join([*parts, *(f"== {step.action}\n{step.args}" for step in plan.steps)]) + "\n"
+    volumes = [step.args["xml"] for step in plan.steps if step.action == "volume-create"]
+    shown = [f"== {title}\n{text}" for title, text in plan.shown.items()]
+    return "\n\n".join([repr(plan), *shown, *volumes]) + "\n"
 
 
 @pytest.mark.parametrize("name", SPECS)
