@@ -69,12 +69,15 @@ class Plan(BaseModel):
 
     @property
     def id(self) -> str:
-        """Ten hexadecimal digits: the same host and the same steps give the same id."""
+        """``p`` and nine hexadecimal digits: the same host and the same steps give the same id.
+
+        The letter keeps YAML, and with it papermill, from taking an id such as 1234e56789 for a number.
+        """
         steps = [step.model_dump(include={"action", "args"}) for step in self.steps]
         text = json.dumps([self.uri, steps], sort_keys=True)
         for value in self.generated:
             text = text.replace(value, "")
-        return hashlib.sha256(text.encode()).hexdigest()[:10]
+        return f"p{hashlib.sha256(text.encode()).hexdigest()[:9]}"
 
     @property
     def empty(self) -> bool:

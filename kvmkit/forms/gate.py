@@ -86,7 +86,7 @@ class ApplyForm(Shown):
             # papermill's -p takes some ids for numbers; -r leaves them as they are.
             self._how = (
                 f"nobody is here to click: read the plan, then run again with confirm={plan.id!r} "
-                f"(papermill -r confirm {plan.id})"
+                f"(papermill -p confirm {plan.id})"
             )
             self._button.disabled = self._typed.disabled = True
             self._say(repr(self))

@@ -200,7 +200,7 @@ def test_an_ipython_session_shows_plans_and_reports_and_a_mistake_as_one_line() 
     said = [re.sub(r"Out\[\d+\]: ", "", answer).strip() for answer in answers]
 
     assert done.returncode == 0
-    assert re.match(r"Plan [0-9a-f]{10} on test:///default: create VM web1\n  1\. create volume", said[2])
+    assert re.match(r"Plan p[0-9a-f]{9} on test:///default: create VM web1\n  1\. create volume", said[2])
     assert said[3].startswith("create VM web1 on test:///default: 3 PASS\nPASS  create volume web1.qcow2")
     assert said[4:6] == ["'running'", "True"]
     assert said[6] == "NotFound: no VM 'web9' on test:///default; it has: demo"

@@ -25,7 +25,7 @@ def test_without_a_person_nothing_happens_unless_confirmed() -> None:
     plan = plan_web1()
     for confirm in ("", "yes", plan.id[:-1], plan.id.upper() + " "):
         gate = kk.apply_form(plan, confirm)
-        with pytest.raises(kk.NotApplied, match=f"papermill -r confirm {plan.id}") as raised:
+        with pytest.raises(kk.NotApplied, match=f"papermill -p confirm {plan.id}") as raised:
             gate.wait()
         assert len(raised.value._render_traceback_()) == 1
         assert "\n" not in str(raised.value)
