@@ -33,6 +33,13 @@ from kvmkit.forms import ApplyForm, Menu, SpecForm, VMForm, apply_form, form, me
 from kvmkit.host import Host, connect
 from kvmkit.plan import Plan, Step
 from kvmkit.practice import fresh_practice_host
+from kvmkit.prepare.defaults import plan_defaults
+from kvmkit.prepare.group import plan_libvirt_group
+from kvmkit.prepare.packages import plan_packages
+from kvmkit.prepare.qemu_conf import QemuConfSpec, plan_qemu_conf
+from kvmkit.prepare.repository import RepositorySpec, plan_repository
+from kvmkit.prepare.selinux import SELinuxSpec, plan_selinux
+from kvmkit.prepare.service import plan_service
 from kvmkit.report import Check, Report, Status
 from kvmkit.vm.console import console_log, screenshot, viewer_commands
 from kvmkit.vm.create import plan_vm
@@ -60,7 +67,10 @@ __all__ = [
     "NotApplied",
     "NotFound",
     "Plan",
+    "QemuConfSpec",
     "Report",
+    "RepositorySpec",
+    "SELinuxSpec",
     "ShutdownTimeout",
     "SpecForm",
     "Status",
@@ -85,6 +95,13 @@ __all__ = [
     "menu",
     "networks",
     "pending",
+    "plan_defaults",
+    "plan_libvirt_group",
+    "plan_packages",
+    "plan_qemu_conf",
+    "plan_repository",
+    "plan_selinux",
+    "plan_service",
     "plan_undefine",
     "plan_vm",
     "pools",

@@ -79,8 +79,14 @@ class Practice:
         if self._connection is None or self._loaded != seen:
             self._connection = libvirt.open(f"test://{self.file}")
             self._loaded = seen
+            find = {
+                "domain": self._connection.lookupByName,
+                "network": self._connection.networkLookupByName,
+                "pool": self._connection.storagePoolLookupByName,
+            }
             for mark in etree.parse(self.file).iterfind("autostart"):
-                self._connection.lookupByName(mark.get("domain")).setAutostart(1)
+                for kind, name in mark.items():
+                    find[kind](name).setAutostart(1)
         return self._connection
 
     @contextlib.contextmanager
@@ -104,15 +110,22 @@ def _dump(connection: libvirt.virConnect) -> bytes:
     # libvirt lists in no order: sorted, the same host is the same file.
     for network in _by_name(connection.listAllNetworks()):
         node.append(etree.fromstring(network.XMLDesc()))
+        _mark_autostart(node, "network", network)
     for pool in _by_name(connection.listAllStoragePools()):
         element = etree.fromstring(pool.XMLDesc())
         element.extend(etree.fromstring(volume.XMLDesc()) for volume in _by_name(pool.listAllVolumes()))
         node.append(element)
+        _mark_autostart(node, "pool", pool)
     for domain in _by_name(connection.listAllDomains()):
         node.append(_dump_domain(domain))
-        if domain.autostart():
-            etree.SubElement(node, "autostart", domain=domain.name())
+        _mark_autostart(node, "domain", domain)
     return bytes(etree.tostring(node, pretty_print=True))
+
+
+def _mark_autostart(node: etree._Element, kind: str, thing: Any) -> None:
+    # The driver's format has no word for it.
+    if thing.autostart():
+        etree.SubElement(node, "autostart", {kind: thing.name()})
 
 
 def _by_name(things: Iterable[Any]) -> list[Any]:

@@ -16,7 +16,7 @@ from kvmkit.practice import recorded
 if TYPE_CHECKING:
     from kvmkit.host import Host
 
-__all__ = ["Device", "Facts", "OperatingSystem", "Pool", "Unit", "parse", "read_facts"]
+__all__ = ["Device", "Facts", "OperatingSystem", "Pool", "Unit", "parse", "parse_units", "read_facts"]
 
 PROBE_SECONDS = 60
 UNREADABLE = "unreadable"
@@ -161,7 +161,7 @@ def parse(text: str, *, where: str = "a capture", session: bool = False) -> Fact
         selinux_config=_pairs(sections.get("selinux config", [])).get("SELINUX", ""),
         apparmor_profiles=_readable(sections.get("apparmor profiles", []), tuple),
         commands=frozenset(sections.get("commands", [])),
-        units=_units(sections.get("units", [])),
+        units=parse_units(sections.get("units", [])),
         clock_synchronised=_clock(sections.get("clock", [])),
         bridges={name: tuple(ports) for name, *ports in map(str.split, sections.get("bridges", []))},
         ufw="ENABLED=yes" in sections.get("ufw", []),
@@ -227,7 +227,8 @@ def _memory(lines: list[str]) -> dict[str, int]:
     return {name: int(value.split()[0]) for name, _, value in (line.partition(":") for line in lines)}
 
 
-def _units(lines: list[str]) -> dict[str, Unit] | None:
+def parse_units(lines: list[str]) -> dict[str, Unit] | None:
+    """Read ``systemctl show``; units that are not there are left out."""
     if not lines or lines == ["no-systemd"]:
         return None
     units: dict[str, Unit] = {}

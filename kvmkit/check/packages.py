@@ -8,7 +8,7 @@ from functools import partial
 from kvmkit.check.facts import Facts, OperatingSystem
 from kvmkit.report import Check, Status
 
-__all__ = ["judge_packages", "package_manager"]
+__all__ = ["judge_packages", "missing_packages", "package_manager"]
 
 # The oldest releases whose `ip` has a dependable -json (iproute2 4.18).
 OLDEST = {
@@ -73,6 +73,11 @@ def package_manager(facts: Facts) -> str:
     return next((manager for manager in MANAGERS if manager in facts.commands), "")
 
 
+def missing_packages(facts: Facts, *, local: bool = True) -> list[str]:
+    """Name the packages that bring what the host lacks; `local` as in :func:`judge_packages`."""
+    return [need.package(package_manager(facts)) for need in _missing(facts, local=local)]
+
+
 def _operating_system(os: OperatingSystem) -> Check:
     row = partial(
         Check,
@@ -94,11 +99,16 @@ def _operating_system(os: OperatingSystem) -> Check:
     return row(Status.WARN, f"{found}: not tried with kvmkit", fix=f"go on with care{like}")
 
 
-def _needs(machine: str) -> list[Need]:
+def _missing(facts: Facts, *, local: bool) -> list[Need]:
+    needs = _needs(facts.machine, local=local)
+    return [need for need in needs if not facts.commands.intersection(need.commands)]
+
+
+def _needs(machine: str, *, local: bool) -> list[Need]:
     emulator = {"ppc64le": "ppc64"}.get(machine, machine)
     qemu = f"qemu-system-{DEBIAN_QEMU.get(machine, 'x86')}"
     suse = f"qemu-{DEBIAN_QEMU.get(machine, 'x86').replace('misc', machine)}"
-    return [
+    needs = [
         Need((f"qemu-system-{emulator}", "qemu-kvm"), "runs the VMs", qemu, "qemu-kvm", suse),
         Need(("qemu-img",), "makes disk images", "qemu-utils", "qemu-img", "qemu-tools"),
         Need(
@@ -112,10 +122,11 @@ def _needs(machine: str) -> list[Need]:
         Need(("dnsmasq",), "gives addresses on libvirt's networks", "dnsmasq-base", "dnsmasq", "dnsmasq"),
         Need(("virt-install",), "describes new VMs", "virtinst", "virt-install", "virt-install", client=True),
     ]
+    return [need for need in needs if local or not need.client]
 
 
 def _programs(facts: Facts, *, local: bool) -> Check:
-    needs = [need for need in _needs(facts.machine) if local or not need.client]
+    needs = _needs(facts.machine, local=local)
     manager = package_manager(facts)
     row = partial(
         Check,
@@ -126,10 +137,10 @@ def _programs(facts: Facts, *, local: bool) -> Check:
     )
     if facts.practice:
         return row(Status.SKIP, "rehearsed: the recorded host has them; nothing is installed here")
-    missing = [need for need in needs if not facts.commands.intersection(need.commands)]
+    missing = _missing(facts, local=local)
     if not missing:
         return row(Status.PASS, "everything needed is there")
     commands = ", ".join(need.commands[0] for need in missing)
-    packages = " ".join(need.package(manager) for need in missing)
+    packages = " ".join(missing_packages(facts, local=local))
     fix = f"{MANAGERS[manager]} {packages}" if manager else f"install {packages}, however it is called here"
     return row(Status.FAIL, f"missing: {commands}", fix=fix)

@@ -1,0 +1,217 @@
+"""plan_defaults: the storage pool and the network that VMs use unless told otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import libvirt
+from lxml import etree
+
+from kvmkit.apply import action
+from kvmkit.errors import Conflict, Unsupported
+from kvmkit.host import Host
+from kvmkit.plan import Plan, Step
+
+__all__ = ["plan_defaults"]
+
+NAME = "default"
+XML = {
+    # libvirt's own folder: Debian, Red Hat and SUSE alike, with the right labels.
+    "pool": """\
+<pool type='dir'>
+  <name>default</name>
+  <target>
+    <path>/var/lib/libvirt/images</path>
+  </target>
+</pool>
+""",
+    # As libvirt ships it (src/network/default.xml).
+    "network": """\
+<network>
+  <name>default</name>
+  <bridge name='virbr0'/>
+  <forward/>
+  <ip address='192.168.122.1' netmask='255.255.255.0'>
+    <dhcp>
+      <range start='192.168.122.2' end='192.168.122.254'/>
+    </dhcp>
+  </ip>
+</network>
+""",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """How a pool or network stands."""
+
+    active: bool
+    autostart: bool
+
+
+def plan_defaults(host: Host) -> Plan:
+    """Plan the pool and the network named ``default``: defined, started, and started with the host.
+
+    Parameters
+    ----------
+    host
+        A host whose libvirt answers, the practice host too.
+
+    Returns
+    -------
+    Plan
+        What is missing: the pool in ``/var/lib/libvirt/images``, the network
+        192.168.122.0/24 behind NAT as libvirt ships it. One that is there keeps its
+        definition. Empty if both are defined, active and autostarted.
+
+    Raises
+    ------
+    HostUnavailable
+        libvirt does not answer: kk.plan_service(host).
+    Unsupported
+        With ``qemu:///session``, which has neither.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> plan = kk.plan_defaults(kk.connect("test:///default"))
+    >>> [step.title for step in plan.steps]
+    ['start pool default with the host', 'start network default with the host']
+    """
+    if host.is_session:
+        raise Unsupported(f"{host.uri} makes its pools itself, and has no network of its own")
+    with host.reading("look for the default pool and network") as connection:
+        found = {kind: _found(connection, kind) for kind in XML}
+    return _plan(host.uri, found)
+
+
+def _found(connection: libvirt.virConnect, kind: str) -> Found | None:
+    thing = _find(connection, kind)
+    return None if thing is None else Found(bool(thing.isActive()), bool(thing.autostart()))
+
+
+def _plan(uri: str, found: Mapping[str, Found | None]) -> Plan:
+    steps = tuple(step for kind, thing in found.items() for step in _steps(kind, thing))
+    shown = {f"The {kind}": XML[kind] for kind, thing in found.items() if thing is None}
+    return Plan(uri=uri, title="the default pool and network", steps=steps, shown=shown)
+
+
+def _steps(kind: str, found: Found | None) -> Iterator[Step]:
+    def step(verb: str, title: str, undo: str) -> Step:
+        return Step(action=f"{kind}-{verb}", title=title, undo=undo, args={"name": NAME, "xml": XML[kind]})
+
+    if found is None:
+        yield step("define", f"define {kind} {NAME}", "undefine it")
+    if found is None or not found.active:
+        yield step("start", f"start {kind} {NAME}", "stop it")
+    if found is None or not found.autostart:
+        yield step("autostart", f"start {kind} {NAME} with the host", "no longer")
+
+
+def _find(connection: libvirt.virConnect, kind: str) -> Any:
+    """Find the pool or network; None if there is none. By list, as that is no error here."""
+    things = connection.listAllStoragePools() if kind == "pool" else connection.listAllNetworks()
+    return next((thing for thing in things if thing.name() == NAME), None)
+
+
+class _Thing:
+    """What the actions share: the kind they are for."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def find(self, host: Host) -> Any:
+        """Find the pool or network; None if there is none."""
+        with host.reading(f"look for {self.kind} {NAME}") as connection:
+            return _find(connection, self.kind)
+
+
+class Define(_Thing):
+    """``name``, ``xml``: define it."""
+
+    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
+        """Whether it is there."""
+        return self.find(host) is not None
+
+    def make(self, host: Host, step: Step, token: str) -> None:
+        """Define it."""
+        with host.changing(f"define {self.kind} {NAME}") as connection:
+            if self.kind == "pool":
+                connection.storagePoolDefineXML(step.args["xml"], 0)
+            else:
+                connection.networkDefineXML(step.args["xml"])
+
+    def unmake(self, host: Host, step: Step) -> None:
+        """Undefine it; volumes stay."""
+        with host.changing(f"undefine {self.kind} {NAME}") as connection:
+            thing = _find(connection, self.kind)
+            if thing is None:
+                return
+            if host.practice and thing.isActive():
+                thing.destroy()  # it starts whatever is defined
+            thing.undefine()
+
+
+class Start(_Thing):
+    """``name``: start it."""
+
+    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
+        """Whether it is active."""
+        thing = self.find(host)
+        return thing is not None and bool(thing.isActive())
+
+    def make(self, host: Host, step: Step, token: str) -> None:
+        """Start it; a pool's folder is made where it is missing."""
+        with host.changing(f"start {self.kind} {NAME}") as connection:
+            thing = _find(connection, self.kind)
+            if self.kind == "pool":
+                thing.build(0)
+            thing.create()
+
+    def unmake(self, host: Host, step: Step) -> None:
+        """Stop it, unless a running VM is in the network."""
+        with host.changing(f"stop {self.kind} {NAME}") as connection:
+            thing = _find(connection, self.kind)
+            if thing is None or not thing.isActive():
+                return
+            users = [d.name() for d in connection.listAllDomains() if d.isActive() and _in_network(d)]
+            if users and self.kind == "network":
+                told = ", ".join(sorted(users))
+                raise Conflict(f"network {NAME} of {host.uri} is in use by {told}; shut them down first")
+            thing.destroy()
+
+
+def _in_network(domain: libvirt.virDomain) -> bool:
+    sources = etree.fromstring(domain.XMLDesc()).iterfind("devices/interface/source")
+    return any(source.get("network") == NAME for source in sources)
+
+
+class Autostart(_Thing):
+    """``name``: have it start with the host."""
+
+    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
+        """Whether it does."""
+        thing = self.find(host)
+        return thing is not None and bool(thing.autostart())
+
+    def make(self, host: Host, step: Step, token: str) -> None:
+        """Turn it on."""
+        self._set(host, on=True)
+
+    def unmake(self, host: Host, step: Step) -> None:
+        """Turn it off."""
+        self._set(host, on=False)
+
+    def _set(self, host: Host, *, on: bool) -> None:
+        with host.changing(f"set autostart of {self.kind} {NAME}") as connection:
+            thing = _find(connection, self.kind)
+            if thing is not None:
+                thing.setAutostart(int(on))
+
+
+for _kind in XML:
+    action(f"{_kind}-define", Define(_kind))
+    action(f"{_kind}-start", Start(_kind))
+    action(f"{_kind}-autostart", Autostart(_kind))

@@ -1,0 +1,106 @@
+"""What every package manager has to offer here, and how one is run."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from kvmkit.commands import Result
+from kvmkit.errors import Busy, CommandFailed, NotFound
+from kvmkit.prepare.root import Root
+
+__all__ = ["Change", "Manager", "patiently"]
+
+LOCK_SECONDS = 300
+"""How long the lock of another package manager is waited for."""
+INSTALL_SECONDS = 3600
+# What apt-get, dpkg, zypper and dnf (with exit_on_lock) say.
+_LOCKED = re.compile(
+    r"could not get lock|unable to (acquire|lock)|is locked by|obtain the \w+ lock", re.IGNORECASE
+)
+_UNKNOWN = re.compile(
+    r"unable to locate package (?P<apt>\S+)|package '?(?P<old>\S+?)'? has no installation candidate"
+    r"|no match for argument: (?P<dnf>\S+)|no provider of '(?P<zypper>[^']+)'",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a package manager says it would do: package to version."""
+
+    added: dict[str, str] = field(default_factory=dict)
+    upgraded: dict[str, str] = field(default_factory=dict)
+    removed: dict[str, str] = field(default_factory=dict)
+    streams: tuple[str, ...] = ()
+    """Module streams that dnf enables along the way."""
+
+
+class Manager(Protocol):
+    """A package manager."""
+
+    @property
+    def install(self) -> tuple[str, ...]:
+        """The command that installs what follows it."""
+
+    def simulate(self, root: Root, names: Sequence[str]) -> Change:
+        """Ask what an installation would do; the host stays as it is."""
+
+    def simulate_removal(self, root: Root, names: Sequence[str]) -> Change:
+        """Ask what a removal would do."""
+
+    def fetch(self, root: Root, names: Sequence[str]) -> None:
+        """Refresh the lists, and download what an installation needs."""
+
+    def repair(self, root: Root) -> None:
+        """Finish what a killed package manager left."""
+
+    def remove(self, root: Root, names: Sequence[str]) -> None:
+        """Remove packages, and their configuration as far as the manager does."""
+
+    def present(self, root: Root, names: Sequence[str], *, whole: bool) -> set[str]:
+        """Tell which are installed; not `whole`: or half so, or left as configuration."""
+
+
+def patiently(
+    root: Root,
+    argv: Sequence[str],
+    *,
+    stdin: str = "",
+    fine: Iterable[int] = (0,),
+    seconds: float = INSTALL_SECONDS,
+) -> Result:
+    """Run a package manager, waiting for the lock of another one.
+
+    Raises
+    ------
+    Busy
+        It is still locked after five minutes.
+    NotFound
+        There is no package of that name.
+    CommandFailed
+        Anything else, in its own words.
+    """
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        result = root.run(argv, stdin=stdin, timeout=seconds, ok=False)
+        said = f"{result.stdout}\n{result.stderr}"
+        if unknown := {name for found in _UNKNOWN.finditer(said) for name in found.groups() if name}:
+            raise NotFound(
+                f"no package {', '.join(sorted(unknown))} in the repositories of {root.host.uri}: see to the "
+                "name, or add the repository that has it (kk.plan_repository)"
+            )
+        if result.exit_code in fine:
+            return result
+        locked = next((line for line in said.splitlines() if _LOCKED.search(line)), "")
+        if not locked:
+            raise CommandFailed(argv, result.exit_code, "", result.stderr or result.stdout, root.host.uri)
+        if time.monotonic() > deadline:
+            raise Busy(
+                f"another package manager works on {root.host.uri}, still after {LOCK_SECONDS} s: "
+                f"{locked.strip()}. Try again when it has finished"
+            )
+        time.sleep(2)

@@ -1,0 +1,35 @@
+"""Which package manager a host has."""
+
+from __future__ import annotations
+
+from kvmkit.check.facts import Facts
+from kvmkit.check.packages import judge_packages, package_manager
+from kvmkit.errors import Unsupported
+from kvmkit.prepare.apt import Apt
+from kvmkit.prepare.manager import Manager
+from kvmkit.prepare.rpm import Dnf, Zypper
+from kvmkit.report import Status
+
+__all__ = ["MANAGERS", "manager_of"]
+
+MANAGERS: dict[str, Manager] = {"apt-get": Apt(), "dnf": Dnf(), "zypper": Zypper()}
+
+
+def manager_of(facts: Facts, where: str) -> str:
+    """Name the host's package manager.
+
+    Raises
+    ------
+    Unsupported
+        The system is too old, or has none that kvmkit knows.
+    """
+    system = judge_packages(facts)[0]
+    if system.status is Status.FAIL:
+        raise Unsupported(f"{where} cannot be prepared: {system.found}; {system.fix}")
+    name = package_manager(facts)
+    if name not in MANAGERS:
+        found = facts.os.name or "an unknown system"
+        raise Unsupported(
+            f"{where} runs {found}, which has none of {', '.join(MANAGERS)}: prepare it by hand"
+        )
+    return name

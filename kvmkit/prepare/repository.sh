@@ -1,0 +1,34 @@
+# Asks, from the host, whether the repository that standard input describes answers, and keeps nothing of it.
+# Run as `sh -c SCRIPT sh MANAGER FILE`, where FILE is the name that the description will have.
+
+set -eu
+LC_ALL=C
+export LC_ALL
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+trap 'exit 1' HUP INT TERM
+# apt fetches as a user of its own, who has to get in.
+chmod 755 "$folder"
+mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial"
+cat >"$folder/$2"
+
+case $1 in
+apt-get)
+    apt-get update -o Dir::Etc::SourceList="$folder/$2" -o Dir::Etc::SourceParts=/dev/null \
+        -o Dir::State::Lists="$folder/lists" -o Dir::Cache="$folder/cache" \
+        -o Acquire::Retries=0 -o Acquire::http::Timeout=20 -o Acquire::ftp::Timeout=20 >"$folder/said" 2>&1 || failed=yes
+    # apt calls it a success when no list could be had.
+    grep -q '^Err:' "$folder/said" && failed=yes
+    grep -E '^(Err|E|W):' "$folder/said" | tail -n 1 >&2
+    ;;
+dnf)
+    dnf -q -y --setopt=reposdir="$folder" --setopt=cachedir="$folder/cache" \
+        --setopt='*.skip_if_unavailable=False' --setopt='*.timeout=20' makecache >/dev/null || failed=yes
+    ;;
+zypper)
+    # Whether its key is trusted is asked when packages are installed.
+    zypper --non-interactive --reposd-dir "$folder" --cache-dir "$folder/cache" --no-gpg-checks refresh \
+        >/dev/null || failed=yes
+    ;;
+esac
+[ -z "${failed:-}" ]

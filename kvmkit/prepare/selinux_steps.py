@@ -1,0 +1,167 @@
+"""What SELinux says on a host, and the steps that change it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+
+from kvmkit.apply import action
+from kvmkit.errors import KvmkitError
+from kvmkit.host import Host
+from kvmkit.plan import Step
+from kvmkit.prepare.files import look
+from kvmkit.prepare.root import Root, as_root
+
+__all__ = ["CONFIG", "DYNAMIC", "Folder", "State", "parse_state", "read_state", "type_of"]
+
+CONFIG = "/etc/selinux/config"
+LABEL_SECONDS = 1800
+# libvirt gives these while a VM runs, and restorecon leaves them alone (customizable_types).
+DYNAMIC = ("svirt_image_t", "svirt_tcg_image_t")
+
+
+@dataclass
+class Folder:
+    """A folder of images as SELinux sees it."""
+
+    path: str
+    filesystem: str = ""
+    policy: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    wrong: int = 0
+
+    @property
+    def rule(self) -> str:
+        """The expression that a rule for it has (semanage-fcontext(8))."""
+        return f"{re.escape(self.path)}(/.*)?"
+
+
+@dataclass
+class State:
+    """SELinux on a host: the mode in use, folders, and the rules that somebody added."""
+
+    mode: str = "Disabled"
+    folders: list[Folder] = field(default_factory=list)
+    rules: dict[str, str] = field(default_factory=dict)
+    config: bytes = b""
+
+
+def read_state(root: Root, folders: Sequence[str]) -> State:
+    """Read it, in two round trips."""
+    script = files("kvmkit").joinpath("prepare", "selinux.sh").read_text(encoding="utf-8")
+    said = root.run(["sh", "-s", *folders], stdin=script, timeout=LABEL_SECONDS).stdout
+    return parse_state(said, look(root, [CONFIG])[CONFIG] or b"")
+
+
+def parse_state(text: str, config: bytes) -> State:
+    """Make it of what ``selinux.sh`` printed."""
+    if not text.endswith("end\n"):
+        raise KvmkitError(f"what SELinux says ends early, after {text[-80:]!r}")
+    state = State(config=config)
+    for line in text.splitlines():
+        word, _, rest = line.partition(" ")
+        if word == "mode":
+            state.mode = rest
+        elif word == "folder":
+            state.folders.append(Folder(rest))
+        elif word == "filesystem":
+            state.folders[-1].filesystem = rest
+        elif word == "policy":
+            state.folders[-1].policy = type_of(rest)
+        elif word == "label":
+            label, _, path = rest.partition(" ")
+            state.folders[-1].labels[path] = label
+        elif word == "wrong":
+            state.folders[-1].wrong += 1
+        elif word == "rule":
+            label, _, expression = rest.partition(" ")
+            state.rules[expression] = type_of(label)
+    return state
+
+
+def type_of(label: str) -> str:
+    """Give the third part of ``user:role:type:level``."""
+    return [*label.split(":"), "", "", ""][2]
+
+
+class SelinuxLabel:
+    """``folder``, ``label``, ``rule``, ``rule_before``, ``labels``: label a folder, by a rule of its own."""
+
+    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
+        """Whether the policy knows it, and no label differs."""
+        found = read_state(as_root(host), [step.args["folder"]]).folders
+        return bool(found) and found[0].policy == step.args["label"] and not found[0].wrong
+
+    def make(self, host: Host, step: Step, token: str) -> None:
+        """Set the rule and restore the labels by it."""
+        root = as_root(host)
+        _set_rule(root, step.args["rule"], step.args["label"])
+        root.run(["restorecon", "-R", step.args["folder"]], timeout=LABEL_SECONDS)
+
+    def unmake(self, host: Host, step: Step) -> None:
+        """Give back rule and labels."""
+        root, rule = as_root(host), step.args["rule"]
+        _set_rule(root, rule, step.args["rule_before"])
+        now = read_state(root, [step.args["folder"]]).folders
+        labels = now[0].labels if now else {}
+        changed: dict[str, list[str]] = {}
+        for path, label in step.args["labels"].items():
+            if labels.get(path, label) != label and type_of(labels[path]) not in DYNAMIC:
+                changed.setdefault(label, []).append(path)
+        for label, paths in changed.items():
+            for start in range(0, len(paths), 500):
+                root.run(["chcon", "-h", label, "--", *paths[start : start + 500]], timeout=LABEL_SECONDS)
+
+
+def _set_rule(root: Root, rule: str, label: str) -> None:
+    """Add, change or (an empty label) delete a rule of our own; nothing to do without one."""
+    if not rule:
+        return
+    rules = read_state(root, []).rules
+    if rules.get(rule, "") == label:
+        return
+    semanage = ["semanage", "fcontext"]
+    if not label:
+        root.run([*semanage, "-d", rule], timeout=LABEL_SECONDS)
+    else:
+        root.run([*semanage, "-m" if rule in rules else "-a", "-t", label, rule], timeout=LABEL_SECONDS)
+
+
+class SelinuxBoolean:
+    """``name``: turn a boolean on, now and at boot."""
+
+    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
+        """Whether it is on."""
+        return as_root(host).run(["getsebool", step.args["name"]]).stdout.strip().endswith(" on")
+
+    def make(self, host: Host, step: Step, token: str) -> None:
+        """Turn it on."""
+        as_root(host).run(["setsebool", "-P", step.args["name"], "on"], timeout=LABEL_SECONDS)
+
+    def unmake(self, host: Host, step: Step) -> None:
+        """Turn it off."""
+        as_root(host).run(["setsebool", "-P", step.args["name"], "off"], timeout=LABEL_SECONDS)
+
+
+class SelinuxMode:
+    """``mode``, ``before``: Enforcing or Permissive, until the next boot."""
+
+    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
+        """Whether it is so."""
+        mode: str = step.args["mode"]
+        return as_root(host).run(["getenforce"]).stdout.strip() == mode
+
+    def make(self, host: Host, step: Step, token: str) -> None:
+        """Set it."""
+        as_root(host).run(["setenforce", step.args["mode"]])
+
+    def unmake(self, host: Host, step: Step) -> None:
+        """Set it as it was."""
+        as_root(host).run(["setenforce", step.args["before"]])
+
+
+action("selinux-label", SelinuxLabel(), gradual=True, rehearsed=True)
+action("selinux-boolean", SelinuxBoolean(), rehearsed=True)
+action("selinux-mode", SelinuxMode(), rehearsed=True)

@@ -1,0 +1,187 @@
+"""plan_service: libvirt runs, and starts at boot."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+
+from kvmkit.apply import action
+from kvmkit.check.facts import Unit, parse_units, read_facts
+from kvmkit.errors import Conflict, HostUnavailable, Unsupported, WrongState
+from kvmkit.host import Host
+from kvmkit.plan import Plan, Step
+from kvmkit.prepare.root import Root, as_root
+
+__all__ = ["plan_service", "refuse_while_vms_run", "restart"]
+
+# libvirt's documentation, "Libvirt Daemons", section "Switching to modular daemons".
+MODULAR = ("qemu", "interface", "network", "nodedev", "nwfilter", "secret", "storage")
+# Enabling a service enables what its [Install] names in Also=: undo has to know of all of them.
+FAMILY = ("libvirtd*", "virt*d.service", "virt*d.socket", "virt*d-*.socket")
+START_SECONDS = 180
+
+
+def plan_service(host: Host) -> Plan:
+    """Plan to start libvirt and to have it start at boot; nothing is changed.
+
+    Parameters
+    ----------
+    host
+        A host with systemd, on which libvirt is installed.
+
+    Returns
+    -------
+    Plan
+        ``libvirtd``, or ``virtqemud`` and its kin where the daemons are modular; empty if
+        all is so already. Applying opens the URI at the end. Undo puts back what was
+        enabled and what ran, sockets included.
+
+    Raises
+    ------
+    WrongState
+        libvirt is not installed, or one of its units is masked.
+    Unsupported
+        No rights, no systemd, or ``qemu:///session``.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> kk.plan_service(kk.connect("test:///default")).empty  # it runs on the recorded host
+    True
+    """
+    if host.is_session:
+        raise Unsupported(f"{host.uri} has no service: its daemon starts when it is used")
+    facts = read_facts(host)
+    if facts.units is None:
+        raise Unsupported(f"{host.uri} does not run systemd: start libvirt as its own system does")
+    return _plan(host.uri, facts.units if host.practice else _read(as_root(host)))
+
+
+def _read(root: Root) -> dict[str, Unit]:
+    listed = root.run(["systemctl", "list-unit-files", "--no-legend", "--no-pager", *FAMILY], ok=False).stdout
+    names = [line.split()[0] for line in listed.splitlines() if line.strip()]
+    if not names:
+        return {}
+    properties = [
+        word for name in ("Id", "LoadState", "ActiveState", "UnitFileState") for word in ("-p", name)
+    ]
+    return parse_units(root.run(["systemctl", "show", *properties, *names]).stdout.splitlines()) or {}
+
+
+def _plan(uri: str, units: Mapping[str, Unit]) -> Plan:
+    services = _services(units)
+    if not services:
+        raise WrongState(f"libvirt is not installed on {uri}: kk.plan_packages(host) plans that")
+    masked = [name for name in services if units[name].enabled.startswith("masked")]
+    if masked:
+        raise WrongState(
+            f"{masked[0]} is masked on {uri}: somebody wants it never to start; if that is over, "
+            f"run `systemctl unmask {masked[0]}` there"
+        )
+    title = f"start {', '.join(services)}, now and at boot"
+    before = {name: [unit.active, unit.enabled] for name, unit in sorted(units.items())}
+    step = Step(
+        action="service-start",
+        title=title,
+        undo="enable and run what was enabled and ran before",
+        args={"units": services, "before": before},
+    )
+    return Plan(
+        uri=uri,
+        title="start libvirt",
+        steps=() if _stand(units, services) else (step,),
+        shown={"The command it stands for": f"systemctl enable --now {' '.join(services)}"},
+    )
+
+
+def _services(units: Mapping[str, Unit]) -> list[str]:
+    """Choose the daemons: those in use, or else the modular ones, as libvirt itself recommends."""
+    modular = [f"virt{name}d.service" for name in MODULAR if f"virt{name}d.service" in units]
+    one = units.get("libvirtd.service")
+    if one and (one.active == "active" or one.enabled == "enabled" or "virtqemud.service" not in modular):
+        return ["libvirtd.service"]
+    return modular if "virtqemud.service" in modular else []
+
+
+def _stand(units: Mapping[str, Unit], services: Sequence[str]) -> bool:
+    """Whether all are enabled, and run or are listened for: an idle modular daemon ends by itself."""
+
+    def active(name: str) -> bool:
+        return name in units and units[name].active == "active"
+
+    return all(
+        name in units
+        and units[name].enabled in ("enabled", "static", "alias")
+        and (active(name) or active(name.replace(".service", ".socket")))
+        for name in services
+    )
+
+
+class ServiceStart:
+    """``units``, ``before`` (unit: active, enabled): enable and start."""
+
+    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
+        """Whether all are enabled and run."""
+        return _stand(_read(as_root(host)), step.args["units"])
+
+    def make(self, host: Host, step: Step, token: str) -> None:
+        """Enable and start them, and open the URI."""
+        as_root(host).run(["systemctl", "enable", "--now", *step.args["units"]], timeout=START_SECONDS)
+        _answers(host)
+
+    def unmake(self, host: Host, step: Step) -> None:
+        """Put back what was enabled and what ran."""
+        root, before = as_root(host), step.args["before"]
+        units = _read(root)
+        was = {name: before.get(name, ["inactive", "disabled"]) for name in units}
+        stop = [name for name in units if units[name].active == "active" and was[name][0] == "inactive"]
+        if stop:
+            refuse_while_vms_run(host)
+        disable = [name for name in units if units[name].enabled == "enabled" and was[name][1] == "disabled"]
+        _systemctl(root, "disable", disable)
+        # Disabling a service disables its sockets too.
+        _systemctl(root, "enable", [name for name in units if was[name][1] == "enabled"] if disable else [])
+        _systemctl(root, "stop", stop)
+
+
+def _systemctl(root: Root, verb: str, units: Sequence[str]) -> None:
+    if units:
+        root.run(["systemctl", verb, *units], timeout=START_SECONDS)
+
+
+class ServiceRestart:
+    """``units``: have running daemons read their configuration; VMs go on meanwhile."""
+
+    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
+        """Whether it was done: nothing on the host would show it."""
+        return state == "done"
+
+    def make(self, host: Host, step: Step, token: str) -> None:
+        """Restart them, and open the URI."""
+        restart(host, step.args["units"])
+
+    def unmake(self, host: Host, step: Step) -> None:
+        """Nothing: whoever puts the configuration back restarts them after that."""
+
+
+def restart(host: Host, units: Sequence[str]) -> None:
+    """Restart those of the daemons that run, and open the URI."""
+    as_root(host).run(["systemctl", "try-restart", *units], timeout=START_SECONDS)
+    _answers(host)
+
+
+def _answers(host: Host) -> None:
+    with host.reading("ask libvirt for its version") as connection:
+        connection.getLibVersion()
+
+
+def refuse_while_vms_run(host: Host) -> None:
+    """Raise Conflict if VMs run on a host; one whose libvirt does not answer runs none that can be seen."""
+    with contextlib.suppress(HostUnavailable), host.reading("look for running VMs") as connection:
+        running = sorted(d.name() for d in connection.listAllDomains() if d.isActive())
+        if running:
+            raise Conflict(f"VMs run on {host.uri}: {', '.join(running)}; shut them down first")
+
+
+action("service-start", ServiceStart(), gradual=True, rehearsed=True)
+action("service-restart", ServiceRestart(), rehearsed=True)
