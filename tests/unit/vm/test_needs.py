@@ -32,7 +32,7 @@ def closed(user: str, **fields: Any) -> dict[str, str]:
         ("/home/me/rescue.iso", "/home/me"),
         ("/home/me/a/b/rescue.iso", "/home/me"),
         ("/home/me", ""),
-        ("/home/meadow/rescue.iso", ""),
+        ("/home/me-too/rescue.iso", ""),
         ("/srv/iso", ""),
         ("/own/iso", ""),
     ],
