@@ -12,7 +12,7 @@ from kvmkit.check.kvm import qemu_user, usable_kvm
 from kvmkit.errors import InvalidSpec
 from kvmkit.host import Host
 from kvmkit.plan import Plan, Step
-from kvmkit.vm.describe import Described, Disk, describe
+from kvmkit.vm.describe import Described, Disk, describe, log_path
 from kvmkit.vm.needs import Needs, read_needs
 from kvmkit.vm.spec import VMSpec
 
@@ -190,7 +190,9 @@ def _plan(uri: str, spec: VMSpec, needs: Needs, disk: Disk | None, described: De
     if spec.autostart:
         title = f"have VM {spec.name} start with the host"
         steps.append(Step(action="vm-autostart", title=title, undo="no longer", args={"name": spec.name}))
-    args = {"name": spec.name, "logs": described.logs}
+    # An earlier VM's log is overwritten, but not this plan's to remove.
+    logs = [] if log_path(spec.name) in needs.files else described.logs
+    args = {"name": spec.name, "logs": logs}
     steps.append(Step(action="vm-start", title=f"start VM {spec.name}", undo="stop it at once", args=args))
     return Plan(
         uri=uri,
@@ -209,6 +211,8 @@ def _notes(spec: VMSpec, needs: Needs, disk: Disk | None) -> Iterator[str]:
         yield f"the disk may grow to {disk.capacity / GIB:g} GiB, {free}"
     if spec.vcpus > needs.cpus:
         yield f"{spec.vcpus} vCPUs will share the host's {needs.cpus} processors"
+    if log_path(spec.name) in needs.files:
+        yield f"overwrites {log_path(spec.name)}, the console log of an earlier VM"
     if spec.cdrom:
         yield "boots its disk, and as long as that is empty, the CD"
     elif not (spec.image or spec.kernel):

@@ -22,7 +22,7 @@ from kvmkit.practice import recorded_path
 from kvmkit.vm.spec import VMSpec
 from kvmkit.vm.xml import parse
 
-__all__ = ["Described", "Disk", "describe"]
+__all__ = ["Described", "Disk", "describe", "log_path"]
 
 FALLBACK_OS = "linux2022"
 """What a guest is described as when virt-install recognises nothing: virtio devices, no surprises."""
@@ -128,7 +128,12 @@ def _arguments(host: Host, spec: VMSpec, disk: Disk | None, cdrom: str, domain_t
     listen = {"listen": spec.vnc_listen} if spec.graphics != "none" else {}
     yield from ("--graphics", ",".join(filter(None, [spec.graphics, _options(screen | listen)])))
     if not (host.practice or host.is_session):
-        yield from ("--serial", _options({"type": "pty", "log.file": f"{LOGS}/{spec.name}-console.log"}))
+        yield from ("--serial", _options({"type": "pty", "log.file": log_path(spec.name)}))
+
+
+def log_path(name: str) -> str:
+    """Give the path of a VM's console log."""
+    return f"{LOGS}/{name}-console.log"
 
 
 def _options(options: dict[str, str]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import libvirt
 
 from kvmkit.host import Host
+from kvmkit.vm.describe import log_path
 from kvmkit.vm.ownership import disk_paths
 from kvmkit.vm.spec import VMSpec
 from kvmkit.vm.steps import definitions
@@ -110,6 +111,7 @@ def read_needs(host: Host, spec: VMSpec) -> Needs:
     images = [v.path for v in seen.find(spec.image, spec.pool)]
     writers = tuple(name for name, xml in others.items() if set(images) & set(disk_paths(xml, written=True)))
     touched = [spec.kernel, spec.initrd, *images, *(v.path for v in seen.find(spec.cdrom, spec.pool))]
+    touched.append(log_path(spec.name))
     if spec.pool in pools:
         touched.append(f"{pools[spec.pool].path}/{spec.name}")
     told = _ask(host, [path for path in touched if path.startswith("/")])

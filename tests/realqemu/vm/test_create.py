@@ -9,7 +9,8 @@ import kvmkit as kk
 from tests.lab.waiting import wait_until
 from tests.realqemu.screen import shows_a_menu, shows_text
 from tests.realqemu.vm.conftest import ISO
-from tests.realqemu.vm.world import IMAGES, READY, World
+from tests.realqemu.vm.faults import Points, fail
+from tests.realqemu.vm.world import CONSOLES, IMAGES, READY, World
 
 CPU = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
 
@@ -163,6 +164,21 @@ def test_undo_leaves_alone_what_has_taken_the_place(world: World, host: kk.Host)
     with pytest.raises(kk.ApplyFailed, match="another VM named small"):
         kk.undo(report)
     assert list(kk.vms(host).index) == ["small"]
+
+
+def test_the_console_log_of_an_earlier_vm_is_not_removed(world: World, host: kk.Host) -> None:
+    log = world.file("/var/log/libvirt/qemu/small-console.log")
+    log.write_text("said by an earlier VM\n", encoding="utf-8")
+    before = world.state()
+
+    plan = kk.plan_vm(host, small(disk_gib=0))
+    assert f"overwrites {CONSOLES}/small-console.log, the console log of an earlier VM" in plan.notes
+    with Points(["before create"], 0, fail), pytest.raises(kk.ApplyFailed):
+        kk.apply(plan)
+    assert world.state() == before
+
+    kk.undo(kk.apply(plan))
+    assert log.is_file()
 
 
 def sources(world: World) -> dict[str, str]:
