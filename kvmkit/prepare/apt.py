@@ -53,8 +53,8 @@ class Apt:
             patiently(root, [*env, "dpkg", *options, "--configure", "-a"], fine=(0, 1))
 
     def remove(self, root: Root, names: Sequence[str]) -> None:
-        """Purge: the configuration too."""
-        patiently(root, [*_APT, "purge", *names])
+        """Purge: the configuration too, and what a killed dpkg left in pieces."""
+        patiently(root, [*_APT, "-o", "Dpkg::Options::=--force-remove-reinstreq", "purge", *names])
 
     def present(self, root: Root, names: Sequence[str], *, whole: bool) -> set[str]:
         """By dpkg's database."""

@@ -202,6 +202,6 @@ def _is(host: Host, step: Step, state: str, now: bytes | None, *, wanted: bool) 
     raise Conflict(f"{path} on {host.uri} was changed by somebody meanwhile and is left alone; {way}")
 
 
-action("file-write", FileWrite(), rehearsed=True)
-action("file-remove", FileRemove(), rehearsed=True)
-action("file-edit", FileEdit(), rehearsed=True)
+action("file-write", FileWrite(), gradual=True, rehearsed=True)
+action("file-remove", FileRemove(), gradual=True, rehearsed=True)
+action("file-edit", FileEdit(), gradual=True, rehearsed=True)

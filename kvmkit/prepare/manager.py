@@ -21,6 +21,7 @@ INSTALL_SECONDS = 3600
 _LOCKED = re.compile(
     r"could not get lock|unable to (acquire|lock)|is locked by|obtain the \w+ lock", re.IGNORECASE
 )
+_ERROR = re.compile(r"E: |Error: |dpkg: error|<message type=.error.>")
 _UNKNOWN = re.compile(
     r"unable to locate package (?P<apt>\S+)|package '?(?P<old>\S+?)'? has no installation candidate"
     r"|no match for argument: (?P<dnf>\S+)|no provider of '(?P<zypper>[^']+)'",
@@ -97,7 +98,9 @@ def patiently(
             return result
         locked = next((line for line in said.splitlines() if _LOCKED.search(line)), "")
         if not locked:
-            raise CommandFailed(argv, result.exit_code, "", result.stderr or result.stdout, root.host.uri)
+            # The first complaint tells more than the last, which is shown: that something failed.
+            first = next((line for line in said.splitlines() if _ERROR.match(line)), "")
+            raise CommandFailed(argv, result.exit_code, result.stdout, f"{said}\n{first}", root.host.uri)
         if time.monotonic() > deadline:
             raise Busy(
                 f"another package manager works on {root.host.uri}, still after {LOCK_SECONDS} s: "

@@ -245,4 +245,4 @@ class QemuConfEdit(FileEdit):
             restart(host, step.args["units"])
 
 
-action("qemu-conf-edit", QemuConfEdit(), rehearsed=True)
+action("qemu-conf-edit", QemuConfEdit(), gradual=True, rehearsed=True)

@@ -32,12 +32,13 @@ def as_root(host: Host) -> Root:
     Unsupported
         Neither; or the practice host, which runs no commands.
     """
-    user = host.run(["id", "-un"], ok=False).stdout.strip() or "this user"
-    if host.run(["id", "-u"]).stdout.strip() == "0":
+    # uid=1000(visitor) gid=...
+    number, _, user = host.run(["id"]).stdout.split()[0].removeprefix("uid=").rstrip(")").partition("(")
+    if number == "0":
         return Root(host)
     if host.run(["sudo", "-n", "true"], ok=False).exit_code == 0:
         return Root(host, ("sudo", "-n"))
     raise Unsupported(
-        f"{user} may not change the system of {host.uri}: connect as root (qemu+ssh://root@HOST/system), or "
-        f"let {user} use sudo without a password"
+        f"{user or number} may not change the system of {host.uri}: connect as root "
+        f"(qemu+ssh://root@HOST/system), or let {user or number} use sudo without a password"
     )
