@@ -29,7 +29,8 @@ class Step(BaseModel):
         What the action needs to know and nobody else: never shown, never kept.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What validates it is built when it is first used: importing kvmkit is quicker for it.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     action: str
     title: str
@@ -58,7 +59,7 @@ class Plan(BaseModel):
         UUIDs and MAC addresses made up while planning: they are not part of the id.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = Step.model_config
 
     uri: str
     title: str

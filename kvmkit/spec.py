@@ -20,7 +20,8 @@ class Spec(BaseModel):
         Naming each wrong field, its value and what was expected of it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    # What validates it is built when it is first used: importing kvmkit is quicker for it.
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, defer_build=True)
 
     def __init__(self, **values: Any) -> None:
         try:
