@@ -20,9 +20,8 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 TEXT = """# Benchmarks
 
 What `make bench` measured in one run on one machine. It is the ratios that count; the medians tell how that
-machine is. The two sides of a row take turns, so that whatever else the machine does weighs on both, and the
-ratio is the median of the rounds' own ratios. The host is a real libvirtd, with QEMU emulating where the
-machine has no KVM.
+machine is. The two sides of a row take turns, so that whatever else the machine does weighs on both. The host
+is a real libvirtd, with QEMU emulating where the machine has no KVM.
 
 {table}
 

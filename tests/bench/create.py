@@ -10,7 +10,7 @@ import libvirt
 import kvmkit as kk
 from tests.bench.measure import Row, Side, alternate, compare, seconds
 
-ROUNDS = 11
+ROUNDS = 21
 IMAGE = """<volume>
   <name>bench-base.qcow2</name><capacity unit='GiB'>1</capacity><target><format type='qcow2'/></target>
 </volume>"""

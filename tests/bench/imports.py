@@ -9,7 +9,7 @@ from pathlib import Path
 import kvmkit  # noqa: F401 (so that its modules are there to look into)
 from tests.bench.measure import Row, alternate, compare, seconds
 
-ROUNDS = 11
+ROUNDS = 21
 
 
 def rows() -> list[Row]:

@@ -35,15 +35,17 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def alternate(rounds: int, ours: Side, theirs: Side) -> list[tuple[float, float]]:
-    """Measure one after the other, again and again; the first round only warms up."""
+    """Measure one after the other, again and again, so that a drift of the machine weighs on both.
+
+    The first round only warms up.
+    """
     return [(ours(), theirs()) for _ in range(rounds + 1)][1:]
 
 
 def compare(what: str, beside: str, pairs: Sequence[tuple[float, float]], bound: float | None) -> Row:
-    """Make a row: the median of each, and of the rounds' ratios, so that a drift of the machine cancels."""
+    """Make a row of the two medians."""
     ours, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))
-    ratio = statistics.median(a / b for a, b in pairs)
-    return Row(what, beside, ratio, bound, (ours, theirs))
+    return Row(what, beside, ours / theirs, bound, (ours, theirs))
 
 
 def table(rows: Sequence[Row]) -> str:
