@@ -150,7 +150,7 @@ def _virtinst_test_uri(state: str) -> str:
     """Have virt-install describe for a recorded KVM host, with the practice host's own pools.
 
     This interface is virtinst's own, for its tests (virtinst/uri.py, MagicURI); it is used
-    nowhere else, and ``tests/unit/vm/test_describe.py`` notices should it change.
+    nowhere else, and ``tests/practice/vm/test_describe.py`` notices should it change.
     """
     return (
         f"__virtinst_test__test://{state},predictable,"
