@@ -113,7 +113,9 @@ def _dump(connection: libvirt.virConnect) -> bytes:
         _mark_autostart(node, "network", network)
     for pool in _by_name(connection.listAllStoragePools()):
         element = etree.fromstring(pool.XMLDesc())
-        element.extend(etree.fromstring(volume.XMLDesc()) for volume in _by_name(pool.listAllVolumes()))
+        # A pool that was just defined shows no volumes yet.
+        volumes = _by_name(pool.listAllVolumes()) if pool.isActive() else []
+        element.extend(etree.fromstring(volume.XMLDesc()) for volume in volumes)
         node.append(element)
         _mark_autostart(node, "pool", pool)
     for domain in _by_name(connection.listAllDomains()):

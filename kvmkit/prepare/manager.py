@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from time import monotonic, sleep
 from typing import Protocol
 
 from kvmkit.commands import Result
@@ -85,7 +85,7 @@ def patiently(
     CommandFailed
         Anything else, in its own words.
     """
-    deadline = time.monotonic() + LOCK_SECONDS
+    deadline = monotonic() + LOCK_SECONDS
     while True:
         result = root.run(argv, stdin=stdin, timeout=seconds, ok=False)
         said = f"{result.stdout}\n{result.stderr}"
@@ -101,9 +101,9 @@ def patiently(
             # The first complaint tells more than the last, which is shown: that something failed.
             first = next((line for line in said.splitlines() if _ERROR.match(line)), "")
             raise CommandFailed(argv, result.exit_code, result.stdout, f"{said}\n{first}", root.host.uri)
-        if time.monotonic() > deadline:
+        if monotonic() > deadline:
             raise Busy(
                 f"another package manager works on {root.host.uri}, still after {LOCK_SECONDS} s: "
                 f"{locked.strip()}. Try again when it has finished"
             )
-        time.sleep(2)
+        sleep(2)

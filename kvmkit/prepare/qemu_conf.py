@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from kvmkit.apply import action
-from kvmkit.check.facts import Facts, read_facts
+from kvmkit.check.facts import Facts, Unit, read_facts
 from kvmkit.errors import InvalidSpec, Unsupported, WrongState
 from kvmkit.host import Host
 from kvmkit.plan import Plan, Step
@@ -198,11 +198,7 @@ def _plan(uri: str, spec: QemuConfSpec, facts: Facts, content: bytes) -> Plan:
     after = edited(text_of(content), spec.lines).encode("utf-8", "surrogateescape")
     if after == content:
         return Plan(uri=uri, title="change qemu.conf", steps=())
-    units = [
-        name
-        for name in DAEMONS
-        if name in (facts.units or {}) and (facts.units or {})[name].active == "active"
-    ]
+    units = [name for name in DAEMONS if _may_run(facts.units or {}, name)]
     edit = edit_file(PATH, content, spec.lines)
     undo = f"{edit.undo}, and restart {', '.join(units)}" if units else edit.undo
     steps = [
@@ -217,6 +213,12 @@ def _plan(uri: str, spec: QemuConfSpec, facts: Facts, content: bytes) -> Plan:
     shown = {PATH: diff(PATH, content, after)}
     notes = tuple(_notes(spec, text_of(content)))
     return Plan(uri=uri, title="change qemu.conf", steps=tuple(steps), notes=notes, shown=shown)
+
+
+def _may_run(units: Mapping[str, Unit], service: str) -> bool:
+    """Whether it runs, or starts whenever somebody connects: perhaps before the file is changed."""
+    names = (service, service.replace(".service", ".socket"))
+    return any(name in units and units[name].active == "active" for name in names)
 
 
 def _notes(spec: QemuConfSpec, text: str) -> Iterator[str]:

@@ -193,7 +193,7 @@ def _ask(root: Root, spec: RepositorySpec, manager: str, path: str, text: str) -
     argv = ["sh", "-c", script, "sh", manager, path.rpartition("/")[2]]
     result = root.run(argv, stdin=text, timeout=ASK_SECONDS, ok=False)
     if result.exit_code:
-        said = (result.stderr.strip() or "no reason was given").splitlines()[-1].strip()
+        said = (result.stderr.strip() or "no reason was given").splitlines()[-1].strip(" .")
         raise InvalidSpec(
             {"baseurl": f"{spec.baseurl!r}: does not serve {root.host.uri}: {said}. Nothing was changed"}
         )

@@ -17,9 +17,10 @@ apt-get)
     apt-get update -o Dir::Etc::SourceList="$folder/$2" -o Dir::Etc::SourceParts=/dev/null \
         -o Dir::State::Lists="$folder/lists" -o Dir::Cache="$folder/cache" \
         -o Acquire::Retries=0 -o Acquire::http::Timeout=20 -o Acquire::ftp::Timeout=20 >"$folder/said" 2>&1 || failed=yes
-    # apt calls it a success when no list could be had.
-    grep -q '^Err:' "$folder/said" && failed=yes
-    grep -E '^(Err|E|W):' "$folder/said" | tail -n 1 >&2
+    # apt calls it a success when a list could not be had.
+    grep -Eq '^[EW]: (Failed to fetch|Some index files failed)' "$folder/said" && failed=yes
+    # The first complaint says what was wrong, the last that something was.
+    grep -E '^(E|W):' "$folder/said" | head -n 1 >&2
     ;;
 dnf)
     dnf -q -y --setopt=reposdir="$folder" --setopt=cachedir="$folder/cache" \

@@ -163,14 +163,13 @@ def _label_steps(spec: SELinuxSpec, state: State) -> Iterator[Step]:
         if not (needs_rule or folder.wrong):
             continue
         before = state.rules.get(folder.rule, "")
-        count = len(folder.labels) if needs_rule else folder.wrong
+        number = len(folder.labels) if needs_rule else folder.wrong
+        count = f"{number} file{'s' * (number != 1)}"
         rule = f"a rule that {folder.path} is {spec.label}, and " if needs_rule else ""
         kept = {path: label for path, label in folder.labels.items() if type_of(label) not in DYNAMIC}
         yield Step(
             action="selinux-label",
-            title=f"{rule}labels for {count} files there"
-            if rule
-            else f"labels for {count} files in {folder.path}",
+            title=f"{rule}labels for {count} there" if rule else f"labels for {count} in {folder.path}",
             undo="the rules and the labels that were there",
             args={
                 "folder": folder.path,

@@ -12,5 +12,5 @@ for folder in "$@"; do
     find "$folder" -xdev -printf 'label %Z %p\n'
     restorecon -Rnv "$folder" | sed -n 's/^Would relabel .*/wrong &/p'
 done
-semanage fcontext -l -C -n 2>/dev/null | sed -n 's/^\(..*[^ ]\)  *all files  *\([^ ]*\)$/rule \2 \1/p'
+semanage fcontext -l -C -n 2>/dev/null | sed -n 's/^\(..*[^ ]\)  *all files  *\([^ ]*\) *$/rule \2 \1/p'
 echo end

@@ -139,8 +139,10 @@ class ServiceStart:
             refuse_while_vms_run(host)
         disable = [name for name in units if units[name].enabled == "enabled" and was[name][1] == "disabled"]
         _systemctl(root, "disable", disable)
-        # Disabling a service disables its sockets too.
-        _systemctl(root, "enable", [name for name in units if was[name][1] == "enabled"] if disable else [])
+        # Disabling a service has disabled its sockets too.
+        now = _read(root) if disable else {}
+        lost = [name for name in now if now[name].enabled == "disabled" and was[name][1] == "enabled"]
+        _systemctl(root, "enable", lost)
         _systemctl(root, "stop", stop)
 
 

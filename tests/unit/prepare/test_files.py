@@ -48,6 +48,7 @@ def edit(file: Path) -> kk.Step:
 
 
 STEPS = [write, remove, edit]
+AFTER: dict[Callable[[Path], kk.Step], bytes | None]
 AFTER = {write: b"new\n", remove: None, edit: OLD.replace(b"'qemu'", b"'root'")}
 
 
@@ -68,13 +69,12 @@ def is_as_before(file: Path) -> bool:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_change_is_made_and_taken_back(here: kk.Host, file: Path, step: Callable[[Path], kk.Step]) -> None:
-    report = kk.apply(plan(step(file)))
+    planned = plan(step(file))
+    report = kk.apply(planned)
 
     assert content(file) == AFTER[step]
     assert not file.exists() or stat.S_IMODE(file.stat().st_mode) == 0o640
-    assert kk.apply(plan(*kk.connect(report.uri) and entries(report.uri)[0].plan.steps)).frame[
-        "found"
-    ].tolist() == ["already so"]
+    assert kk.apply(planned).frame["found"].tolist() == ["already so"]
     kk.undo(report)
     assert is_as_before(file)
 

@@ -28,9 +28,7 @@ QEMU_CONF = recorded("practice-qemu.conf")
         ("a = [\n  'x',\n  'y'\n]\nb = 1\n", {"a": "a = [ 'z' ]"}, "a = [ 'z' ]\nb = 1\n"),
         ("a = [\n  'x'\n]\nb = 1\n", {"a": ""}, "#a = [\n#  'x'\n#]\nb = 1\n"),
         ("#a = [\n#  'x'\n#]\n", {"a": "a = [ 'z' ]"}, "a = [ 'z' ]\n#a = [\n#  'x'\n#]\n"),
-        ("# SELINUX= can take one of these\nSELINUX=enforcing\nSELINUXTYPE=targeted\n",)
-        + ({"SELINUX": "SELINUX=permissive"},)
-        + ("# SELINUX= can take one of these\nSELINUX=permissive\nSELINUXTYPE=targeted\n",),
+        ("# A= can be\nA=on\nATYPE=x\n", {"A": "A=off"}, "# A= can be\nA=off\nATYPE=x\n"),
         ("a = 1\r\nb = 2\r\n", {"a": "a = 3"}, "a = 3\r\nb = 2\r\n"),
         ("a = \\1\n", {"a": "a = '\\1'"}, "a = '\\1'\n"),
     ],

@@ -1,0 +1,161 @@
+"""SELinux's labels, rules, booleans and modes, on a synthetic state: the tests' machine has no SELinux."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kvmkit as kk
+from kvmkit.check.facts import Facts
+from kvmkit.prepare.root import Root
+from kvmkit.prepare.selinux import _plan, _pool_folders
+from kvmkit.prepare.selinux_steps import Folder, State, parse_state, read_state
+
+CONFIG = b"# SELINUX= can take one of these three values:\nSELINUX=enforcing\nSELINUXTYPE=targeted\n"
+IMAGES = "/var/lib/libvirt/images"
+GOOD = Folder(IMAGES, "xfs", "virt_image_t", {IMAGES: "system_u:object_r:virt_image_t:s0"})
+USER = "unconfined_u:object_r:user_home_t:s0"
+WRONG = Folder(
+    "/srv/vms",
+    "xfs",
+    "var_t",
+    {
+        "/srv/vms": "system_u:object_r:var_t:s0",
+        "/srv/vms/web1.qcow2": USER,
+        "/srv/vms/runs.qcow2": "system_u:object_r:svirt_image_t:s0:c1,c2",
+    },
+)
+
+
+def state(*folders: Folder, mode: str = "Enforcing", config: bytes = CONFIG) -> State:
+    return State(mode, list(folders), {}, config)
+
+
+def plan(found: State, **fields: Any) -> kk.Plan:
+    return _plan("kvm1", kk.SELinuxSpec(**fields), found)
+
+
+def actions(planned: kk.Plan) -> list[str]:
+    return [step.action for step in planned.steps]
+
+
+def test_an_enforcing_host_with_right_labels_needs_nothing() -> None:
+    assert plan(state(GOOD)).empty
+
+
+def test_a_folder_that_the_policy_does_not_know_gets_a_rule_and_labels() -> None:
+    (step,) = plan(state(GOOD, WRONG)).steps
+
+    assert step.title == "a rule that /srv/vms is virt_image_t, and labels for 3 files there"
+    assert step.args["rule"] == "/srv/vms(/.*)?"
+    # What libvirt labels by itself while a VM runs is none of undo's business.
+    assert step.args["labels"] == {
+        "/srv/vms": "system_u:object_r:var_t:s0",
+        "/srv/vms/web1.qcow2": USER,
+    }
+
+
+def test_files_with_wrong_labels_in_a_known_folder_get_labels_only() -> None:
+    moved = replace(GOOD, wrong=1, labels=GOOD.labels | {f"{IMAGES}/x": USER})
+    (step,) = plan(state(moved)).steps
+
+    assert step.title == f"labels for 1 file in {IMAGES}"
+    assert step.args["rule"] == ""
+
+
+def test_a_rule_of_somebodys_is_given_back_by_undo() -> None:
+    found = State("Enforcing", [WRONG], {"/srv/vms(/.*)?": "var_t"}, CONFIG)
+
+    assert plan(found).steps[0].args["rule_before"] == "var_t"
+
+
+@pytest.mark.parametrize(("filesystem", "boolean"), [("nfs", "virt_use_nfs"), ("smb2", "virt_use_samba")])
+def test_files_of_another_machine_get_a_boolean(filesystem: str, boolean: str) -> None:
+    (step,) = plan(state(replace(WRONG, filesystem=filesystem))).steps
+
+    assert (step.action, step.args) == ("selinux-boolean", {"name": boolean})
+
+
+def test_permissive_now_and_at_boot_with_what_it_costs() -> None:
+    planned = plan(state(GOOD), mode="permissive")
+
+    assert actions(planned) == ["file-edit", "selinux-mode"]
+    assert "+SELINUX=permissive" in planned.shown["/etc/selinux/config"]
+    assert planned.steps[1].args == {"mode": "Permissive", "before": "Enforcing"}
+    assert planned.notes[0].startswith("WARNING: ")
+
+
+def test_disabled_is_permissive_until_the_reboot() -> None:
+    planned = plan(state(GOOD), mode="disabled")
+
+    assert "+SELINUX=disabled" in planned.shown["/etc/selinux/config"]
+    assert planned.steps[1].args["mode"] == "Permissive"
+    assert any("off after the next reboot" in note for note in planned.notes)
+
+
+def test_back_to_enforcing_labels_come_first() -> None:
+    found = state(WRONG, mode="Permissive", config=CONFIG.replace(b"=enforcing", b"=permissive"))
+
+    assert actions(plan(found)) == ["selinux-label", "file-edit", "selinux-mode"]
+
+
+def test_from_disabled_the_way_leads_through_a_reboot_that_labels_everything() -> None:
+    found = state(WRONG, mode="Disabled", config=CONFIG.replace(b"=enforcing", b"=disabled"))
+    planned = plan(found)
+
+    assert [step.title for step in planned.steps] == [
+        "edit /etc/selinux/config: SELINUX=permissive",
+        "write /.autorelabel",
+    ]
+    assert any("then plan again" in note for note in planned.notes)
+
+
+def test_a_host_without_selinux_is_told_so() -> None:
+    with pytest.raises(kk.Unsupported, match="has no SELinux; its kernel confines VMs by AppArmor"):
+        kk.plan_selinux(kk.connect("test:///default"), kk.SELinuxSpec())
+
+
+def test_folders_of_pools_are_those_that_a_rule_can_name(read_capture: Callable[[str], Facts]) -> None:
+    # The other one there is "/srv/vms & disks".
+    assert _pool_folders(read_capture("rhel9")) == [IMAGES]
+
+
+@pytest.mark.parametrize("folders", ["srv", "/a/../b", "/a b", "/", "/a;id", "/a(/.*)?"])
+def test_what_is_no_plain_folder_is_refused(folders: str) -> None:
+    with pytest.raises(kk.InvalidSpec, match="folders: "):
+        kk.SELinuxSpec(folders=folders)
+
+
+def test_an_answer_that_was_cut_off_is_no_answer() -> None:
+    with pytest.raises(kk.KvmkitError, match="ends early"):
+        parse_state("mode Enforcing\n", CONFIG)
+
+
+# synthetic: what these commands print, by their manual pages; the folder is real and has no labels here.
+STUBS = {
+    "getenforce": "echo Enforcing",
+    "matchpathcon": "echo system_u:object_r:var_t:s0",
+    "restorecon": 'echo "Would relabel $2/a b from system_u:object_r:x_t:s0 to system_u:object_r:var_t:s0"',
+    "semanage": "printf '%-50s %-18s %s \\n' '/srv/vms(/.*)?' 'all files' system_u:object_r:virt_image_t:s0",
+}
+
+
+def test_the_script_prints_what_is_parsed(here: kk.Host, tmp_path: Path) -> None:
+    stubs, folder = tmp_path / "bin", tmp_path / "images"
+    for made in (stubs, folder):
+        made.mkdir()
+    (folder / "a b").touch()
+    for name, text in STUBS.items():
+        (stubs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (stubs / name).chmod(0o755)
+    root = Root(here, ("env", f"PATH={stubs}:{os.environ['PATH']}"))
+    found = read_state(root, [str(folder), "/nowhere/at/all"])
+
+    (seen,) = found.folders
+    assert (found.mode, found.rules) == ("Enforcing", {"/srv/vms(/.*)?": "virt_image_t"})
+    assert (seen.path, seen.policy, seen.wrong) == (str(folder), "var_t", 1)
+    assert set(seen.labels) == {str(folder), f"{folder}/a b"}
+    assert seen.filesystem
