@@ -180,19 +180,18 @@ def _plan(uri: str, spec: VMSpec, needs: Needs, disk: Disk | None, described: De
         else "no network"
     )
     title = f"define VM {spec.name}: {spec.memory_mib} MiB, {spec.vcpus} vCPU, {link}"
-    args = {
-        "name": spec.name,
-        "uuid": described.generated[0],
+    vm = {"name": spec.name, "uuid": described.generated[0]}
+    args = vm | {
         "xml": described.xml,
         "disks": [disk.path] if disk else [],
     }
     steps.append(Step(action="vm-define", title=title, undo="undefine it", args=args))
     if spec.autostart:
         title = f"have VM {spec.name} start with the host"
-        steps.append(Step(action="vm-autostart", title=title, undo="no longer", args={"name": spec.name}))
+        steps.append(Step(action="vm-autostart", title=title, undo="no longer", args=vm))
     # An earlier VM's log is overwritten, but not this plan's to remove.
     logs = [] if log_path(spec.name) in needs.files else described.logs
-    args = {"name": spec.name, "logs": logs}
+    args = vm | {"logs": logs}
     steps.append(Step(action="vm-start", title=f"start VM {spec.name}", undo="stop it at once", args=args))
     return Plan(
         uri=uri,

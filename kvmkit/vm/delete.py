@@ -109,14 +109,14 @@ def _oldest_first(dom: libvirt.virDomain) -> list[libvirt.virDomainSnapshot]:
 
 
 def _steps(found: Found, *, delete_storage: bool) -> Iterator[Step]:
-    name = found.name
+    name, vm = found.name, {"name": found.name, "uuid": found.uuid}
     if found.active:
         title, undo = f"stop VM {name} at once", "start it again; what it had in memory is lost"
-        yield Step(action="vm-destroy", title=title, undo=undo, args={"name": name})
+        yield Step(action="vm-destroy", title=title, undo=undo, args=vm)
     if found.saved:
         lost = f"what VM {name} had in memory when it was saved"
         title = f"discard the saved memory of VM {name}"
-        yield Step(action="vm-saved-remove", title=title, lost=lost, args={"name": name})
+        yield Step(action="vm-saved-remove", title=title, lost=lost, args=vm)
     yield _undefine(found, delete_storage=delete_storage)
     if not delete_storage:
         return

@@ -41,6 +41,24 @@ def find_volume(connection: libvirt.virConnect, pool: str, name: str) -> libvirt
     return next((v for v in volumes if v.name() == name), None)
 
 
+def own_domain(host: Host, connection: libvirt.virConnect, step: Step) -> libvirt.virDomain | None:
+    """Find the VM of a step; None if it is not there.
+
+    Raises
+    ------
+    Conflict
+        Another VM has its name.
+    """
+    domain = find_domain(connection, step.args["name"])
+    if domain is not None and domain.UUIDString() != step.args["uuid"]:
+        raise _another(host, step)
+    return domain
+
+
+def _another(host: Host, step: Step) -> Conflict:
+    return Conflict(f"another VM named {step.args['name']} is on {host.uri}; it is left alone")
+
+
 class CreateVolume:
     """``pool``, ``name``, ``path``, ``xml``: make a volume."""
 
@@ -105,13 +123,10 @@ class Define:
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
         """Whether it is there and bears our mark."""
         with host.reading(f"look for VM {step.args['name']}") as connection:
-            domain = find_domain(connection, step.args["name"])
-            if domain is None:
-                return False
-            ours = domain.UUIDString() == step.args["uuid"] and made_by(definition(domain)) == token
-        if not ours:
-            raise Conflict(f"another VM named {step.args['name']} is on {host.uri}; it is left alone")
-        return True
+            domain = own_domain(host, connection, step)
+            if domain is not None and made_by(definition(domain)) != token:
+                raise _another(host, step)
+            return domain is not None
 
     def make(self, host: Host, step: Step, token: str) -> None:
         """Define it, marked."""
@@ -121,7 +136,7 @@ class Define:
     def unmake(self, host: Host, step: Step) -> None:
         """Undefine it, with what it has gathered since."""
         with host.changing(f"undefine VM {step.args['name']}") as connection:
-            domain = find_domain(connection, step.args["name"])
+            domain = own_domain(host, connection, step)
             if domain is not None:
                 domain.undefineFlags(undefine_flags(host, domain, keep=False))
 
@@ -130,14 +145,9 @@ class Undefine:
     """``name``, ``uuid``, ``xml``, ``snapshots``, ``autostart``, ``keep``: undefine a VM that is off."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
-        """Whether it is gone; another VM of its name is none of ours."""
+        """Whether it is gone."""
         with host.reading(f"look for VM {step.args['name']}") as connection:
-            domain = find_domain(connection, step.args["name"])
-            if domain is None:
-                return True
-            if domain.UUIDString() != step.args["uuid"]:
-                raise Conflict(f"another VM named {step.args['name']} is on {host.uri}; it is left alone")
-            return False
+            return own_domain(host, connection, step) is None
 
     def make(self, host: Host, step: Step, token: str) -> None:
         """Undefine it, if it is still as planned: undo can give back only what the plan has seen."""
@@ -178,12 +188,12 @@ def undefine_flags(host: Host, domain: libvirt.virDomain, *, keep: bool) -> int:
 
 
 class Autostart:
-    """``name``: have a VM start with the host."""
+    """``name``, ``uuid``: have a VM start with the host."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
         """Whether it does."""
         with host.reading(f"look for VM {step.args['name']}") as connection:
-            domain = find_domain(connection, step.args["name"])
+            domain = own_domain(host, connection, step)
             return domain is not None and bool(domain.autostart())
 
     def make(self, host: Host, step: Step, token: str) -> None:
@@ -201,68 +211,68 @@ def _set_autostart(host: Host, name: str, *, on: bool) -> None:
 
 
 class Start:
-    """``name``, ``logs``: start a VM."""
+    """``name``, ``uuid``, ``logs``: start a VM."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
         """Whether it runs; a guest that we started and that has ended since has been started."""
-        return state == "done" or _is_active(host, step.args["name"])
+        return _is_active(host, step) or state == "done"
 
     def make(self, host: Host, step: Step, token: str) -> None:
         """Start it."""
         try:
-            _start(host, step.args["name"])
+            _start(host, step)
         except LibvirtFailed:
             remove_files(host, step.args["logs"])  # made before QEMU gave up
             raise
 
     def unmake(self, host: Host, step: Step) -> None:
         """Stop it at once and remove the console log that its start made."""
-        _destroy(host, step.args["name"])
+        _destroy(host, step)
         remove_files(host, step.args["logs"])
 
 
 class Destroy:
-    """``name``: stop a VM at once, as if the power were cut."""
+    """``name``, ``uuid``: stop a VM at once, as if the power were cut."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
         """Whether it is off."""
-        return not _is_active(host, step.args["name"])
+        return not _is_active(host, step)
 
     def make(self, host: Host, step: Step, token: str) -> None:
         """Stop it."""
-        _destroy(host, step.args["name"])
+        _destroy(host, step)
 
     def unmake(self, host: Host, step: Step) -> None:
         """Start it again."""
-        if not _is_active(host, step.args["name"]):
-            _start(host, step.args["name"])
+        if not _is_active(host, step):
+            _start(host, step)
 
 
-def _start(host: Host, name: str) -> None:
-    with host.changing(f"start VM {name}") as connection:
-        connection.lookupByName(name).create()
+def _start(host: Host, step: Step) -> None:
+    with host.changing(f"start VM {step.args['name']}") as connection:
+        connection.lookupByName(step.args["name"]).create()
 
 
-def _is_active(host: Host, name: str) -> bool:
-    with host.reading(f"look for VM {name}") as connection:
-        domain = find_domain(connection, name)
+def _is_active(host: Host, step: Step) -> bool:
+    with host.reading(f"look for VM {step.args['name']}") as connection:
+        domain = own_domain(host, connection, step)
         return domain is not None and bool(domain.isActive())
 
 
-def _destroy(host: Host, name: str) -> None:
-    with host.changing(f"destroy VM {name}") as connection:
-        domain = find_domain(connection, name)
+def _destroy(host: Host, step: Step) -> None:
+    with host.changing(f"destroy VM {step.args['name']}") as connection:
+        domain = own_domain(host, connection, step)
         if domain is not None and domain.isActive():
             domain.destroy()
 
 
 class RemoveSaved:
-    """``name``: discard a VM's managed save."""
+    """``name``, ``uuid``: discard a VM's managed save."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
         """Whether there is none."""
         with host.reading(f"look for VM {step.args['name']}") as connection:
-            domain = find_domain(connection, step.args["name"])
+            domain = own_domain(host, connection, step)
             return domain is None or not domain.hasManagedSaveImage()
 
     def make(self, host: Host, step: Step, token: str) -> None:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import libvirt
 import pytest
 
 import kvmkit as kk
@@ -153,17 +152,25 @@ def test_what_appears_between_plan_and_apply_is_left_alone(world: World, host: k
     assert world.state() == before
 
 
-def test_undo_leaves_alone_what_has_taken_the_place(world: World, host: kk.Host) -> None:
-    report = kk.apply(kk.plan_vm(host, small(disk_gib=0)))
-    with host.changing("replace the VM") as connection:
+def test_what_has_taken_the_place_is_left_alone(world: World, host: kk.Host, small_plan: kk.Plan) -> None:
+    created = kk.apply(small_plan)
+    deletion = kk.plan_undefine(host, "small", delete_storage=True)
+    with host.changing("replace the VM by another, which runs") as connection:
         domain = connection.lookupByName("small")
         domain.destroy()
-        domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
-    world.define("small")
+        domain.undefine()
+        world.define("small")
+        domain = connection.lookupByName("small")
+        domain.setAutostart(1)
+        domain.create()
+    before = world.state()
 
     with pytest.raises(kk.ApplyFailed, match="another VM named small"):
-        kk.undo(report)
-    assert list(kk.vms(host).index) == ["small"]
+        kk.undo(created)
+    with pytest.raises(kk.ApplyFailed, match="another VM named small"):
+        kk.apply(deletion)
+
+    assert world.state() == before
 
 
 def test_the_console_log_of_an_earlier_vm_is_not_removed(world: World, host: kk.Host) -> None:
