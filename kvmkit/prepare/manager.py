@@ -17,6 +17,8 @@ __all__ = ["Change", "Manager", "patiently"]
 LOCK_SECONDS = 300
 """How long the lock of another package manager is waited for."""
 INSTALL_SECONDS = 3600
+FINE = (0, 102, 103)
+"""Success; the last two are zypper's, which has installed and asks for a reboot or a restart (zypper(8))."""
 # What apt-get, dpkg, zypper and dnf (with exit_on_lock) say.
 _LOCKED = re.compile(
     r"could not get lock|unable to (acquire|lock)|is locked by|obtain the \w+ lock", re.IGNORECASE
@@ -24,7 +26,7 @@ _LOCKED = re.compile(
 _ERROR = re.compile(r"E: |Error: |dpkg: error|<message type=.error.>")
 _UNKNOWN = re.compile(
     r"unable to locate package (?P<apt>\S+)|package '?(?P<old>\S+?)'? has no installation candidate"
-    r"|no match for argument: (?P<dnf>\S+)|no provider of '(?P<zypper>[^']+)'",
+    r"|no match for argument: (?P<dnf>\S+)|no provider of &apos;(?P<zypper>[^&]+)&apos;",
     re.IGNORECASE,
 )
 
@@ -71,7 +73,7 @@ def patiently(
     argv: Sequence[str],
     *,
     stdin: str = "",
-    fine: Iterable[int] = (0,),
+    fine: Iterable[int] = FINE,
     seconds: float = INSTALL_SECONDS,
 ) -> Result:
     """Run a package manager, waiting for the lock of another one.

@@ -29,7 +29,9 @@ dnf)
 zypper)
     # Whether its key is trusted is asked when packages are installed.
     zypper --non-interactive --reposd-dir "$folder" --cache-dir "$folder/cache" --no-gpg-checks refresh \
-        >/dev/null || failed=yes
+        >/dev/null 2>"$folder/said" || failed=yes
+    # [NAME|URL] Valid metadata not found at specified URL
+    grep '^\[' "$folder/said" | head -n 1 >&2
     ;;
 esac
 [ -z "${failed:-}" ]

@@ -128,7 +128,7 @@ def said(host: kk.Host, text: str, code: int) -> None:
         ("E: Unable to locate package qemu-kvmm", "qemu-kvmm"),
         ("E: Package 'kvm' has no installation candidate", "kvm"),
         ("No match for argument: kvm\nError: Unable to find a match: kvm", "kvm"),
-        ("<message type=\"error\">No provider of 'kvm' found.</message>", "kvm"),
+        ('<message type="error">No provider of &apos;kvm&apos; found.</message>', "kvm"),
     ],
 )
 def test_an_unknown_package_is_told_by_name(here: kk.Host, text: str, name: str) -> None:
