@@ -21,7 +21,7 @@ FINE = (0, 102, 103)
 """Success; the last two are zypper's, which has installed and asks for a reboot or a restart (zypper(8))."""
 # What apt-get, dpkg, zypper and dnf (with exit_on_lock) say.
 _LOCKED = re.compile(
-    r"could not get lock|unable to (acquire|lock)|is locked by|obtain the \w+ lock", re.IGNORECASE
+    r"could not get lock|unable to (acquire|lock)|(is|was) locked by|obtain the \w+ lock", re.IGNORECASE
 )
 _ERROR = re.compile(r"E: |Error: |dpkg: error|<message type=.error.>")
 _UNKNOWN = re.compile(
