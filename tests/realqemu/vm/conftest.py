@@ -40,6 +40,13 @@ def small_plan(lab: Lab, _iso: None) -> kk.Plan:
     return kk.plan_vm(kk.connect(lab.ssh_uri), spec)
 
 
+@pytest.fixture(scope="session")
+def efi_plan(lab: Lab, _iso: None) -> kk.Plan:
+    """The same by UEFI, without a CD."""
+    spec = kk.VMSpec(name="small", memory_mib=64, disk_gib=1, firmware="efi")
+    return kk.plan_vm(kk.connect(lab.ssh_uri), spec)
+
+
 @pytest.fixture
 def bystander(world: World) -> None:
     """Somebody's VM and its disk, which nobody may touch."""

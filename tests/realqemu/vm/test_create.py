@@ -40,22 +40,22 @@ def test_a_debian_kernel_boots(world: World, host: kk.Host) -> None:
 
 
 @pytest.mark.skipif(bool({"svm", "vmx"} & set(CPU)), reason="this machine's processor has svm or vmx")
-def test_emulated_where_libvirt_advertises_a_kvm_that_hangs(world: World, host: kk.Host) -> None:
+def test_emulated_where_libvirt_advertises_a_kvm_that_hangs(host: kk.Host, small_plan: kk.Plan) -> None:
     if not advertises_kvm(host):
         pytest.skip("this machine has no /dev/kvm, so that libvirt does not advertise kvm")
 
-    plan = kk.plan_vm(host, small())
-
-    [note] = [note for note in plan.notes if note.startswith("runs as")]
+    [note] = [note for note in small_plan.notes if note.startswith("runs as")]
     assert note.startswith(
         "runs as qemu: the processor shows neither vmx nor svm, although /dev/kvm is there"
     )
-    assert '<domain type="qemu">' in plan.shown["The XML that is defined"]
-    assert "--virt-type qemu" in plan.shown["The command it stands for"]
+    assert '<domain type="qemu">' in small_plan.shown["The XML that is defined"]
+    assert "--virt-type qemu" in small_plan.shown["The command it stands for"]
 
 
-def test_an_iso_boots_and_a_blank_disk_is_there_for_it(world: World, host: kk.Host) -> None:
-    kk.apply(kk.plan_vm(host, small(cdrom=ISO)))
+def test_an_iso_boots_and_a_blank_disk_is_there_for_it(
+    world: World, host: kk.Host, small_plan: kk.Plan
+) -> None:
+    kk.apply(small_plan)
 
     wait_until(lambda: shows_a_menu(kk.screenshot(host, "small")), "GRUB's menu on the screen")
     assert sources(world) == {"vda": f"{IMAGES}/small.qcow2", "sda": f"{IMAGES}/{ISO}"}
@@ -85,8 +85,8 @@ def test_an_image_that_is_written_to_is_refused(world: World, host: kk.Host) -> 
     assert list(refused.value.errors) == ["image"]
 
 
-def test_uefi(world: World, host: kk.Host) -> None:
-    report = kk.apply(kk.plan_vm(host, small(cdrom=ISO, firmware="efi")))
+def test_uefi(world: World, efi_plan: kk.Plan) -> None:
+    report = kk.apply(efi_plan)
 
     variables = world.file("/var/lib/libvirt/qemu/nvram/small_VARS.fd")
     assert variables.is_file()
@@ -106,8 +106,8 @@ def test_a_fixed_vnc_port_is_the_only_one_of_its_number(world: World, host: kk.H
     assert list(refused.value.errors) == ["vnc_port"]
 
 
-def test_autostart(world: World, host: kk.Host) -> None:
-    kk.apply(kk.plan_vm(host, small(autostart=True)))
+def test_autostart(host: kk.Host, small_plan: kk.Plan) -> None:
+    kk.apply(small_plan)
     assert kk.vms(host).loc["small", "autostart"]
 
     kk.autostart(host, "small", False)
@@ -133,13 +133,12 @@ def test_paths_mean_what_they_say(world: World, host: kk.Host) -> None:
     world.file(kernel).unlink()
 
 
-def test_what_appears_between_plan_and_apply_is_left_alone(world: World, host: kk.Host) -> None:
-    plan = kk.plan_vm(host, small())
+def test_what_appears_between_plan_and_apply_is_left_alone(world: World, small_plan: kk.Plan) -> None:
     world.volume("small.qcow2")
     before = world.state()
 
     with pytest.raises(kk.ApplyFailed, match=r"volume small\.qcow2 is already in pool default"):
-        kk.apply(plan)
+        kk.apply(small_plan)
     assert world.state() == before
 
     world.file(f"{IMAGES}/small.qcow2").unlink()
@@ -148,7 +147,7 @@ def test_what_appears_between_plan_and_apply_is_left_alone(world: World, host: k
     before = world.state()
 
     with pytest.raises(kk.ApplyFailed, match="another VM named small"):
-        kk.apply(plan)
+        kk.apply(small_plan)
     assert world.state() == before
 
 

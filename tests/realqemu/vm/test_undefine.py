@@ -10,8 +10,9 @@ NVRAM = "/var/lib/libvirt/qemu/nvram/small_VARS.fd"
 DISK = f"{IMAGES}/small.qcow2"
 
 
-def make(host: kk.Host, **fields: object) -> None:
-    kk.apply(kk.plan_vm(host, kk.VMSpec(**{"name": "small", "memory_mib": 64, "disk_gib": 1} | fields)))
+@pytest.fixture
+def _small(small_plan: kk.Plan) -> None:
+    kk.apply(small_plan)
 
 
 def delete(host: kk.Host) -> kk.Plan:
@@ -20,9 +21,9 @@ def delete(host: kk.Host) -> kk.Plan:
     return plan
 
 
-def test_a_running_vm_leaves_nothing(world: World, host: kk.Host) -> None:
+def test_a_running_vm_leaves_nothing(world: World, host: kk.Host, small_plan: kk.Plan) -> None:
     before = world.state()
-    make(host, cdrom=ISO, autostart=True)
+    kk.apply(small_plan)
 
     plan = kk.plan_undefine(host, "small", delete_storage=True)
     assert world.state().keys() > before.keys()
@@ -36,9 +37,9 @@ def test_a_running_vm_leaves_nothing(world: World, host: kk.Host) -> None:
     assert f"{IMAGES}/{ISO} is kept: it is read-only or shared" in plan.notes
 
 
-def test_managed_save_snapshots_and_uefi_variables_go_with_it(world: World, host: kk.Host) -> None:
+def test_what_libvirt_keeps_for_a_vm_goes_with_it(world: World, host: kk.Host, efi_plan: kk.Plan) -> None:
     before = world.state()
-    make(host, firmware="efi")
+    kk.apply(efi_plan)
     kk.destroy(host, "small")
     with host.changing("take snapshots, and save") as connection:
         domain = connection.lookupByName("small")
@@ -61,8 +62,8 @@ def test_managed_save_snapshots_and_uefi_variables_go_with_it(world: World, host
     assert world.state() == before
 
 
-def test_without_its_storage_a_vm_comes_back_by_undo(world: World, host: kk.Host) -> None:
-    make(host, firmware="efi")
+def test_without_its_storage_a_vm_comes_back_by_undo(world: World, host: kk.Host, efi_plan: kk.Plan) -> None:
+    kk.apply(efi_plan)
     kk.destroy(host, "small")
     with host.changing("take a snapshot") as connection:
         snapshot = "<domainsnapshot><name>first</name></domainsnapshot>"
@@ -78,8 +79,8 @@ def test_without_its_storage_a_vm_comes_back_by_undo(world: World, host: kk.Host
     assert world.state() == before
 
 
+@pytest.mark.usefixtures("_small")
 def test_a_disk_that_another_vm_uses_is_kept(world: World, host: kk.Host) -> None:
-    make(host)
     kk.destroy(host, "small")
     world.define("sharer", DISK)
 
@@ -89,8 +90,8 @@ def test_a_disk_that_another_vm_uses_is_kept(world: World, host: kk.Host) -> Non
     assert world.file(DISK).is_file()
 
 
+@pytest.mark.usefixtures("_small")
 def test_a_disk_that_others_lie_on_is_kept(world: World, host: kk.Host) -> None:
-    make(host)
     kk.destroy(host, "small")
     middle = world.volume("middle.qcow2", backing=DISK)
     world.define("user", world.volume("top.qcow2", backing=middle))
@@ -102,8 +103,8 @@ def test_a_disk_that_others_lie_on_is_kept(world: World, host: kk.Host) -> None:
     assert world.file(DISK).is_file()
 
 
+@pytest.mark.usefixtures("_small")
 def test_a_disk_that_comes_into_use_after_planning_is_kept(world: World, host: kk.Host) -> None:
-    make(host)
     kk.destroy(host, "small")
     before = world.state()
     plan = kk.plan_undefine(host, "small", delete_storage=True)
@@ -115,10 +116,10 @@ def test_a_disk_that_comes_into_use_after_planning_is_kept(world: World, host: k
     assert world.state().items() > before.items()
 
 
+@pytest.mark.usefixtures("_small")
 def test_foreign_disks_are_kept(world: World, host: kk.Host) -> None:
     foreign = world.volume("foreign.qcow2")
     outside = "/var/lib/libvirt/boot/outside.qcow2"
-    make(host)
     world.lab.run(["qemu-img", "create", "-q", "-f", "qcow2", outside, "1G"])
     with host.changing("attach disks") as connection:
         for path, target in ((foreign, "vdb"), (outside, "vdc")):
@@ -146,8 +147,8 @@ def test_a_vm_of_somebody_else_keeps_all_its_disks(world: World, host: kk.Host) 
     assert world.file(DISK).is_file()
 
 
+@pytest.mark.usefixtures("_small")
 def test_a_vm_changed_since_planning_is_left_alone(world: World, host: kk.Host) -> None:
-    make(host)
     kk.destroy(host, "small")
     plan = kk.plan_undefine(host, "small")
     with host.changing("give it more memory") as connection:
