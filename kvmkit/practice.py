@@ -141,7 +141,7 @@ def _dump_domain(domain: libvirt.virDomain) -> etree._Element:
     etree.SubElement(element, f"{{{_TEST}}}runstate", nsmap={"test": _TEST}).text = str(domain.state()[0])
     if domain.hasManagedSaveImage():
         etree.SubElement(element, f"{{{_TEST}}}hasmanagedsave", nsmap={"test": _TEST})
-    for snapshot in domain.listAllSnapshots():
+    for snapshot in sorted(domain.listAllSnapshots(), key=lambda s: s.getName()):
         # The driver reads each snapshot in its namespace, and whether it is the current one.
         kept = etree.SubElement(element, f"{{{_TEST}}}domainsnapshot", nsmap={"test": _TEST})
         kept.extend(etree.fromstring(snapshot.getXMLDesc()))
