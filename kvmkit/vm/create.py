@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from lxml import etree
-
 from kvmkit.check.facts import read_facts
 from kvmkit.check.kvm import qemu_user, usable_kvm
 from kvmkit.errors import InvalidSpec
@@ -15,10 +13,10 @@ from kvmkit.plan import Plan, Step
 from kvmkit.vm.describe import Described, Disk, describe, log_path
 from kvmkit.vm.needs import Needs, read_needs
 from kvmkit.vm.spec import VMSpec
+from kvmkit.vm.storage import GIB, create_volume
 
 __all__ = ["plan_vm"]
 
-GIB = 2**30
 FILE_POOLS = ("dir", "fs", "netfs")
 """Pools of files, where a volume can be qcow2; in the others (logical, disk …) it is a raw device."""
 
@@ -164,14 +162,7 @@ def _plan(uri: str, spec: VMSpec, needs: Needs, disk: Disk | None, described: De
     steps: list[Step] = []
     args: dict[str, Any]
     if disk:
-        args = {"pool": disk.pool, "name": disk.name, "path": disk.path, "xml": _volume_xml(disk)}
-        top = f" on top of {disk.backing}" if disk.backing else ""
-        title = (
-            f"create volume {disk.name} in pool {disk.pool}: {disk.capacity / GIB:g} GiB, {disk.format}{top}"
-        )
-        steps.append(
-            Step(action="volume-create", title=title, undo="delete it, with what is on it by then", args=args)
-        )
+        steps.append(create_volume(disk))
     link = (
         f"bridge {spec.bridge}"
         if spec.bridge
@@ -218,19 +209,6 @@ def _notes(spec: VMSpec, needs: Needs, disk: Disk | None) -> Iterator[str]:
         yield f"nothing to boot from yet: kk.insert_media(host, {spec.name!r}, ISO) and kk.reboot"
     if spec.graphics != "none" and spec.vnc_listen not in ("127.0.0.1", "::1"):
         yield f"whoever can reach {spec.vnc_listen} sees and uses its screen without a password"
-
-
-def _volume_xml(disk: Disk) -> str:
-    volume = etree.Element("volume")
-    etree.SubElement(volume, "name").text = disk.name
-    etree.SubElement(volume, "capacity", unit="bytes").text = str(disk.capacity)
-    etree.SubElement(volume, "allocation", unit="bytes").text = "0"
-    etree.SubElement(etree.SubElement(volume, "target"), "format", type=disk.format)
-    if disk.backing:
-        backing = etree.SubElement(volume, "backingStore")
-        etree.SubElement(backing, "path").text = disk.backing
-        etree.SubElement(backing, "format", type=disk.backing_format)
-    return etree.tostring(volume, encoding="unicode")
 
 
 def _some(names: object) -> str:

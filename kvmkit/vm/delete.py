@@ -11,8 +11,8 @@ from kvmkit.errors import WrongState
 from kvmkit.host import Host
 from kvmkit.plan import Plan, Step
 from kvmkit.vm.facts import domain
-from kvmkit.vm.ownership import backing_files, disk_paths, owned_disks, users_of
-from kvmkit.vm.steps import definition, definitions
+from kvmkit.vm.ownership import backing_files, definition, definitions, disk_paths, owned_disks, users_of
+from kvmkit.vm.storage import delete_volume
 from kvmkit.vm.xml import parse
 
 __all__ = ["plan_undefine"]
@@ -121,13 +121,7 @@ def _steps(found: Found, *, delete_storage: bool) -> Iterator[Step]:
     if not delete_storage:
         return
     for path in _deletable(found):
-        pool, volume = found.volumes[path]
-        yield Step(
-            action="volume-delete",
-            title=f"delete volume {volume} from pool {pool}",
-            lost=f"volume {volume} and all that is on it",
-            args={"pool": pool, "name": volume, "path": path},
-        )
+        yield delete_volume(*found.volumes[path], path)
     logs = [log.get("file") for log in parse(found.xml).iterfind("devices/serial/log")]
     if logs:
         paths = logs + [f"{log}.{number}" for log in logs for number in range(3)]

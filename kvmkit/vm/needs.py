@@ -10,9 +10,8 @@ import libvirt
 
 from kvmkit.host import Host
 from kvmkit.vm.describe import log_path
-from kvmkit.vm.ownership import disk_paths
+from kvmkit.vm.ownership import definitions, disk_paths
 from kvmkit.vm.spec import VMSpec
-from kvmkit.vm.steps import definitions
 from kvmkit.vm.xml import parse
 
 __all__ = ["Needs", "Pool", "Volume", "read_needs"]

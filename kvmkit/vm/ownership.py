@@ -9,7 +9,16 @@ from lxml import etree
 
 from kvmkit.vm.xml import parse
 
-__all__ = ["backing_files", "disk_paths", "made_by", "mark", "owned_disks", "users_of"]
+__all__ = [
+    "backing_files",
+    "definition",
+    "definitions",
+    "disk_paths",
+    "made_by",
+    "mark",
+    "owned_disks",
+    "users_of",
+]
 
 NAMESPACE = "urn:kvmkit:vm:1"
 VM = f"{{{NAMESPACE}}}vm"
@@ -42,6 +51,16 @@ def made_by(xml: str) -> str:
 def owned_disks(xml: str) -> set[str]:
     """Read which disks were made with a VM."""
     return {disk.text or "" for disk in parse(xml).iterfind(f"metadata/{VM}/{DISK}")}
+
+
+def definition(domain: libvirt.virDomain) -> str:
+    """Give a VM's persistent definition, without secrets (libvirt leaves them out unless asked)."""
+    return str(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+
+
+def definitions(connection: libvirt.virConnect, *, but: str = "") -> dict[str, str]:
+    """Map each VM, `but` one, to its XML as it is now."""
+    return {d.name(): d.XMLDesc() for d in connection.listAllDomains() if d.name() != but}
 
 
 def disk_paths(xml: str, *, written: bool = False) -> Iterator[str]:

@@ -1,8 +1,6 @@
-"""The steps that VM plans are made of, and the code behind each."""
+"""The code behind the steps that change a VM."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import libvirt
 
@@ -10,35 +8,16 @@ from kvmkit.apply import Action, action
 from kvmkit.errors import Conflict, LibvirtFailed
 from kvmkit.host import Host
 from kvmkit.plan import Step
-from kvmkit.vm.ownership import backing_files, made_by, mark, users_of
+from kvmkit.vm.ownership import definition, made_by, mark
 from kvmkit.vm.xml import parse
 
-__all__ = ["definition", "definitions", "find_domain", "find_volume"]
-
-UNTOUCHED = 2**20
-"""Bytes that a new, never written image takes at most: qcow2's own tables."""
-
-
-def definition(domain: libvirt.virDomain) -> str:
-    """Give a VM's persistent definition, without secrets (libvirt leaves them out unless asked)."""
-    return str(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
-
-
-def definitions(connection: libvirt.virConnect, *, but: str = "") -> dict[str, str]:
-    """Map each VM, `but` one, to its XML as it is now."""
-    return {d.name(): d.XMLDesc() for d in connection.listAllDomains() if d.name() != but}
+__all__ = ["undefine_flags"]
 
 
 def find_domain(connection: libvirt.virConnect, name: str) -> libvirt.virDomain | None:
     """Find a VM; None if there is none of that name."""
     # By list, as a name that is not there is no error here.
     return next((d for d in connection.listAllDomains() if d.name() == name), None)
-
-
-def find_volume(connection: libvirt.virConnect, pool: str, name: str) -> libvirt.virStorageVol | None:
-    """Find a volume; None if there is none of that name."""
-    volumes = connection.storagePoolLookupByName(pool).listAllVolumes()
-    return next((v for v in volumes if v.name() == name), None)
 
 
 def own_domain(host: Host, connection: libvirt.virConnect, step: Step) -> libvirt.virDomain | None:
@@ -57,64 +36,6 @@ def own_domain(host: Host, connection: libvirt.virConnect, step: Step) -> libvir
 
 def _another(host: Host, step: Step) -> Conflict:
     return Conflict(f"another VM named {step.args['name']} is on {host.uri}; it is left alone")
-
-
-class CreateVolume:
-    """``pool``, ``name``, ``path``, ``xml``: make a volume."""
-
-    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
-        """Whether it is there; begun but not recorded, it must be just as we make it, and empty."""
-        pool, name = step.args["pool"], step.args["name"]
-        with host.reading(f"look for volume {name}") as connection:
-            volume = find_volume(connection, pool, name)
-            found = None if volume is None else parse(volume.XMLDesc())
-        if found is None:
-            return False
-        wanted = parse(step.args["xml"])
-        same = all(found.findtext(tag) == wanted.findtext(tag) for tag in ("capacity", "backingStore/path"))
-        untouched = same and int(found.findtext("allocation") or 0) <= UNTOUCHED
-        if state in ("done", "undoing") or (state == "started" and untouched):
-            return True
-        raise Conflict(f"volume {name} is already in pool {pool} of {host.uri} and was not made by this plan")
-
-    def make(self, host: Host, step: Step, token: str) -> None:
-        """Create it."""
-        with host.changing(f"create volume {step.args['name']}") as connection:
-            connection.storagePoolLookupByName(step.args["pool"]).createXML(step.args["xml"], 0)
-
-    def unmake(self, host: Host, step: Step) -> None:
-        """Delete it, unless something has come to use it."""
-        delete_volume(host, step.args)
-
-
-class DeleteVolume:
-    """``pool``, ``name``, ``path``: delete a volume that nothing uses any more."""
-
-    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
-        """Whether it is gone."""
-        with host.reading(f"look for volume {step.args['name']}") as connection:
-            return find_volume(connection, step.args["pool"], step.args["name"]) is None
-
-    def make(self, host: Host, step: Step, token: str) -> None:
-        """Delete it."""
-        delete_volume(host, step.args)
-
-    def unmake(self, host: Host, step: Step) -> None:
-        """Never called: the step says that it is lost."""
-        raise Conflict(step.lost)
-
-
-def delete_volume(host: Host, volume: dict[str, Any]) -> None:
-    """Delete a volume after a last look at who uses it."""
-    with host.changing(f"delete volume {volume['name']}") as connection:
-        users = users_of(volume["path"], definitions(connection), backing_files(connection))
-        if users:
-            raise Conflict(
-                f"volume {volume['name']} is in use by {', '.join(users)} on {host.uri}; it is kept"
-            )
-        found = find_volume(connection, volume["pool"], volume["name"])
-        if found is not None:
-            found.delete(0)
 
 
 class Define:
@@ -308,8 +229,6 @@ def remove_files(host: Host, paths: list[str]) -> None:
 
 
 _ACTIONS: dict[str, Action] = {
-    "volume-create": CreateVolume(),
-    "volume-delete": DeleteVolume(),
     "vm-define": Define(),
     "vm-undefine": Undefine(),
     "vm-autostart": Autostart(),

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from kvmkit.errors import InvalidSpec
 from kvmkit.plan import Plan
-from kvmkit.vm.create import GIB, _disk, _plan, _problems, _volume_xml
+from kvmkit.vm.create import _disk, _plan, _problems
 from kvmkit.vm.describe import Described, Disk
 from kvmkit.vm.needs import Needs, Pool, Volume
 from kvmkit.vm.spec import VMSpec
+from kvmkit.vm.storage import GIB, _volume_xml
 from kvmkit.vm.xml import parse
 from tests.unit.vm.texts import PRINTABLE
 
