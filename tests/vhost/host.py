@@ -85,6 +85,11 @@ class VirtualHost:
         self.run(["systemctl", "reboot"], check=False)  # the connection may end before the command does
         self._wait_until_up(after=before)
 
+    def wait(self) -> None:
+        """Wait until it is switched off from inside."""
+        assert self._qemu
+        self._qemu.wait()
+
     def boot_id(self) -> str:
         """Return what Linux calls this boot (random(4))."""
         return self.run(["cat", "/proc/sys/kernel/random/boot_id"]).stdout.strip()

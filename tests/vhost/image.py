@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.lab import debian, guest, root
 from tests.lab.cache import build_once, cache, digest
 from tests.lab.ssh import make_key
-from tests.vhost import host, qemu
+from tests.vhost import qemu
 from tests.vhost.host import NAME, VirtualHost
 
 DISK_BYTES = 20 * 2**30
@@ -53,8 +53,9 @@ READY = (
 
 def path(kind: str) -> Path:
     """Where the image of this recipe is, built or not."""
-    recipe = [Path(name) for name in (__file__, debian.__file__, host.__file__, qemu.__file__)]
-    return cache("vhost") / f"{kind}-{digest(*recipe, root.path().name)}"
+    machine = (*qemu.MACHINE, *qemu.NETWORK, *qemu.NIC, qemu.KERNEL_ARGS)
+    made_by = digest(Path(__file__), Path(debian.__file__), *machine, root.path().name)
+    return cache("vhost") / f"{kind}-{made_by}"
 
 
 def build(kind: str) -> Path:

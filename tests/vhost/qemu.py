@@ -1,5 +1,6 @@
 """One QEMU that emulates a machine with AMD's SVM, so that KVM works in it on any x86-64 machine."""
 
+import contextlib
 import json
 import os
 import re
@@ -18,7 +19,9 @@ MACHINE = (
     *("-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "3072"),
     *("-nodefaults", "-display", "none", "-device", "virtio-rng-pci"),
 )
-KERNEL_ARGS = "root=/dev/vda rw net.ifnames=0 console=ttyS0"
+# When the machine underneath is busy, Linux takes the TSC for broken and turns to the HPET, which QEMU's main
+# thread emulates: guests under KVM then come to a standstill. Here all processors share one TSC.
+KERNEL_ARGS = "root=/dev/vda rw net.ifnames=0 console=ttyS0 tsc=reliable"
 NIC = ("-device", "virtio-net-pci,netdev=user,romfile=")
 # 0: the system picks a free port. Without IPv6, which would lead nowhere here.
 NETWORK = ("-netdev", "user,id=user,ipv6=off,hostfwd=tcp:127.0.0.1:0-:22")
@@ -110,11 +113,16 @@ class Qemu:
         if self.ask("query-migrate")["status"] == "failed":
             raise QemuError(f"QEMU cannot save the machine's state. {self._said()}")
 
+    def wait(self) -> None:
+        """Wait until it has ended by itself, as it does when the machine is switched off."""
+        self._keeper.wait()
+
     def kill(self) -> None:
         """End it at once, as if the power were cut, and wait until it is gone."""
         self._keeper.terminate()
         self._keeper.wait(30)
-        self._qmp.close()
+        with contextlib.suppress(OSError):  # what was not sent any more
+            self._qmp.close()
 
     def _go_on(self) -> None:
         wait_until(lambda: self.ask("query-status")["status"] != "inmigrate", "the machine's saved state")
