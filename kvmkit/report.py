@@ -23,6 +23,9 @@ class Status(StrEnum):
 # Okabe and Ito's colours: told apart by the colour-blind, legible on light and on dark.
 _COLOURS = {Status.PASS: "#009E73", Status.WARN: "#E69F00", Status.FAIL: "#D55E00", Status.SKIP: "#808080"}
 
+ADVISED = (Status.WARN, Status.FAIL)
+"""How a check ended that a person should act on."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -107,17 +110,15 @@ class Report:
         lines = [self.summary]
         for c in self.checks:
             lines.append(f"{c.status:<4}  {c.check}: {c.found}")
-            if c.status in (Status.WARN, Status.FAIL):
+            if c.status in ADVISED:
                 lines += [f"      {label}: {text}" for label, text in _advice(c)]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         rows = "".join(_html_row(c) for c in self.checks)
-        return (
-            f"<p><b>{escape(self.summary)}</b></p><table>"
-            "<tr><th></th><th style='text-align:left'>check</th><th style='text-align:left'>found</th>"
-            f"<th style='text-align:left'>what to do</th></tr>{rows}</table>"
-        )
+        last = "what to do" if any(c.status in ADVISED for c in self.checks) else ""
+        heads = "".join(f"<th style='text-align:left'>{head}</th>" for head in ("", "check", "found", last))
+        return f"<p><b>{escape(self.summary)}</b></p><table><tr>{heads}</tr>{rows}</table>"
 
 
 def _advice(c: Check) -> list[tuple[str, str]]:
@@ -128,7 +129,7 @@ def _advice(c: Check) -> list[tuple[str, str]]:
 
 def _html_row(c: Check) -> str:
     advice = ""
-    if c.status in (Status.WARN, Status.FAIL):
+    if c.status in ADVISED:
         advice = "<br>".join(f"<i>{label}</i>: {escape(text)}" for label, text in _advice(c))
     left = "style='text-align:left;vertical-align:top'"
     badge = f"<b style='color:{_COLOURS[c.status]}'>{c.status}</b>"
