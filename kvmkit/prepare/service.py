@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from kvmkit.apply import action
 from kvmkit.check.facts import Unit, parse_units, read_facts
-from kvmkit.errors import Conflict, HostUnavailable, Unsupported, WrongState
+from kvmkit.errors import CommandFailed, Conflict, HostUnavailable, Unsupported, WrongState
 from kvmkit.host import Host
 from kvmkit.plan import Plan, Step
 from kvmkit.prepare.root import Root, as_root
@@ -19,6 +19,8 @@ MODULAR = ("qemu", "interface", "network", "nodedev", "nwfilter", "secret", "sto
 # Enabling a service enables what its [Install] names in Also=: undo has to know of all of them.
 FAMILY = ("libvirtd*", "virt*d.service", "virt*d.socket", "virt*d-*.socket")
 START_SECONDS = 180
+ANSWER_SECONDS = 60
+ASK = "! command -v virsh >/dev/null || virsh -c qemu:///system uri"
 
 
 def plan_service(host: Host) -> Plan:
@@ -127,7 +129,7 @@ class ServiceStart:
     def make(self, host: Host, step: Step, token: str) -> None:
         """Enable and start them, and open the URI."""
         as_root(host).run(["systemctl", "enable", "--now", *step.args["units"]], timeout=START_SECONDS)
-        _answers(host)
+        _answers(host, step.args["units"])
 
     def unmake(self, host: Host, step: Step) -> None:
         """Put back what was enabled and what ran."""
@@ -167,14 +169,33 @@ class ServiceRestart:
 
 
 def restart(host: Host, units: Sequence[str]) -> None:
-    """Restart those of the daemons that run, and open the URI."""
-    as_root(host).run(["systemctl", "try-restart", *units], timeout=START_SECONDS)
-    _answers(host)
+    """Restart daemons, also after they gave up over a bad configuration, and open the URI.
+
+    Raises
+    ------
+    WrongState
+        libvirt does not come up; its last words.
+    """
+    # systemd refuses to start what has failed too often.
+    root = as_root(host)
+    root.run(["systemctl", "reset-failed", *units], ok=False)
+    root.run(["systemctl", "restart", *units], timeout=START_SECONDS, ok=False)
+    _answers(host, units)
 
 
-def _answers(host: Host) -> None:
-    with host.reading("ask libvirt for its version") as connection:
-        connection.getLibVersion()
+def _answers(host: Host, units: Sequence[str]) -> None:
+    root = as_root(host)
+    try:
+        # First by a command, which is bounded: a daemon that gives up over its configuration is started
+        # again and again by its socket, and libvirt waits for it without end.
+        root.run(["sh", "-c", ASK], timeout=ANSWER_SECONDS)
+        with host.reading("ask libvirt for its version") as connection:
+            connection.getLibVersion()
+    except (CommandFailed, HostUnavailable) as error:
+        words = [word for unit in units for word in ("-u", unit)]
+        log = root.run(["journalctl", *words, "-p", "err", "-n", "4", "-o", "cat", "--no-pager"], ok=False)
+        said = "; ".join(log.stdout.splitlines()) or str(error)
+        raise WrongState(f"{', '.join(units)} does not come up on {host.uri}: {said}") from error
 
 
 def refuse_while_vms_run(host: Host) -> None:

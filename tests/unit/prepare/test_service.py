@@ -119,9 +119,9 @@ def test_undo_and_failure_put_back_what_was_enabled_and_what_ran(
         def run(self, argv: Sequence[str], **_: object) -> None:  # type: ignore[override]
             systemd.run(argv)
 
-    def ask(host: kk.Host) -> None:
+    def ask(host: kk.Host, units: Sequence[str]) -> None:
         if not answers:
-            raise kk.HostUnavailable("libvirt does not answer")
+            raise kk.WrongState("libvirtd.service does not come up")
 
     monkeypatch.setattr(service, "as_root", AsRoot)
     monkeypatch.setattr(service, "_read", lambda root: dict(systemd.units))
