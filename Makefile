@@ -6,8 +6,10 @@ MAKEFLAGS += --no-builtin-rules
 BIN := .venv/bin
 # More for JupyterLab, for example `make lab LAB_ARGS="--no-browser --port=8890"`.
 LAB_ARGS ?=
+# For `make virtual-host`: ready, or bare, on which libvirt and QEMU are not installed yet.
+VHOST ?= ready
 
-.PHONY: help lab test acceptance bench notebooks docs lint lock clean system test-system
+.PHONY: help lab test acceptance virtual-host bench notebooks docs lint lock clean system test-system
 
 help: ## List what there is to make
 	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -19,8 +21,12 @@ lab: system .venv/stamp ## Set up what is missing, then open the runbooks in Jup
 test: test-system .venv/stamp ## Set up what is missing, then run every test tier that this machine allows
 	$(BIN)/python tests/run.py
 
-acceptance: ## Run the runbooks against a virtual KVM host
-	@echo "acceptance: nothing to run yet: the virtual KVM host is not there"
+# The bound is for a machine on which the virtual host's images are not built yet; building is silent.
+acceptance: test-system .venv/stamp ## Run the runbooks against a virtual KVM host
+	timeout --foreground --kill-after=10 3600 $(BIN)/python -m pytest -v --durations=0 -o faulthandler_timeout=1800 tests/acceptance
+
+virtual-host: test-system .venv/stamp ## Start a throw-away KVM host to try the runbooks on, until Ctrl-C
+	@$(BIN)/python -m tests.vhost $(VHOST)
 
 bench: .venv/stamp ## Measure: medians and ratios of one run
 	$(BIN)/python -m tests.bench

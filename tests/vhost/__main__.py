@@ -15,7 +15,7 @@ A KVM host to practise on. Break it: nothing of it is kept.
 
 Put that line into the first cell of a runbook, or run one from a terminal:
 
-  .venv/bin/papermill notebooks/10-check-host.ipynb build/10-check-host.ipynb -p uri '{uri}'
+  .venv/bin/papermill notebooks/10-check-host.ipynb /tmp/checked.ipynb -p uri '{uri}'
 
 A shell on it:
 
@@ -26,8 +26,7 @@ A small system for VMs is there to boot:
 
   kernel = "{host.kernel}"
   initrd = "{host.initrd}"
-  kernel_args = "console=ttyS0"
-  cdrom = "{host.iso}"
+  kernel_args = "console=ttyS0 quiet"
 """
 
 
@@ -55,4 +54,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1]) or 0)
