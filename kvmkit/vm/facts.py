@@ -62,7 +62,10 @@ def vms(host: Host) -> pd.DataFrame:
         else:
             rows = [_stats(domain.name(), s) for domain, s in connection.getAllDomainStats(wanted)]
         autostart = {d.name() for d in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)}
-        transient = {d.name() for d in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_TRANSIENT)}
+        transient = set()
+        if any(state != "shut off" for _, state, *_ in rows):  # a transient VM is gone when it is off
+            flag = libvirt.VIR_CONNECT_LIST_DOMAINS_TRANSIENT
+            transient = {d.name() for d in connection.listAllDomains(flag)}
     rows.sort()
     names = [row[0] for row in rows]
     columns = {
