@@ -9,7 +9,7 @@ PACKAGES = (
     *("systemd-sysv", "dbus", "udev", "kmod", "procps"),
     *("libvirt-daemon-system", "libvirt-clients", "qemu-system-x86", "qemu-utils", "ovmf"),
     *("dnsmasq-base", "iptables", "iproute2", "iputils-ping", "openssh-server"),
-    *("network-manager", "ifupdown", "netplan.io", "bridge-utils"),
+    *("network-manager", "ifupdown", "isc-dhcp-client", "netplan.io", "bridge-utils"),
     # What guests boot. Not the cloud kernel: it lacks AHCI, and so the CD drive of a q35 machine.
     *("linux-image-amd64", "busybox-static", "cpio", "grub-rescue-pc"),
 )
