@@ -1,4 +1,4 @@
-"""The first process of a lab: makes its mounts, then lives as long as the owner and takes all down with it.
+"""The first process of a machine of its own: makes its mounts, lives as long as the owner, takes all down.
 
 Run by `unshare` in new namespaces, with the standard library alone. As the lab's process 1 it ends every
 process of the lab by ending itself, so nothing outlives the owner, however that ends.
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 SHARED = ("/run/libvirt", "/etc/libvirt", "/var/lib/libvirt", "/var/log/libvirt")
-"""What a client on this machine's own root sees of the lab, so that it finds the socket and the disks."""
+"""What a client on the root of the machine outside sees of the lab, to find the socket and the disks."""
 
 DEVICES = (
     # path, major, minor, mode, group inside the lab ("" is root)
@@ -31,7 +31,7 @@ DEVICES = (
 )
 
 
-def main(owner: int, debian: str, folder: Path) -> None:
+def main(owner: int, debian: str, folder: Path, name: str, shared: list[str]) -> None:
     # Asked while /proc is still the machine's: the number of this process outside.
     number = str(Path("/proc/self").readlink())
     root = folder / "root"
@@ -41,13 +41,13 @@ def main(owner: int, debian: str, folder: Path) -> None:
     mount("-t", "sysfs", "sysfs", root / "sys")
     mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", root / "run")
     make_devices(root)
-    for path in SHARED:
+    for path in shared:
         share(path, folder)
     mount("-t", "sysfs", "sysfs", "/sys")
     # Not pivot_root: the machine's own root stays behind in this mount namespace, for clients to enter.
     os.chroot(root)
     os.chdir("/")
-    socket.sethostname("lab")
+    socket.sethostname(name)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     print(number, flush=True)  # noqa: T201 (the owner reads it)
     live_as_long_as(owner)
@@ -84,7 +84,9 @@ def make_devices(root: Path) -> None:
 
 def group_id(root: Path, name: str) -> int:
     lines = (root / "etc/group").read_text().splitlines()
-    return next(int(gid) for group, _, gid, _ in (line.split(":") for line in lines) if group == name)
+    groups = {group: int(gid) for group, _, gid, _ in (line.split(":") for line in lines)}
+    # A root without QEMU need not know it.
+    return groups.get(name, 0)
 
 
 def share(path: str, folder: Path) -> None:
@@ -119,4 +121,4 @@ def live_as_long_as(owner: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
+    main(int(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), sys.argv[4], sys.argv[5:])
