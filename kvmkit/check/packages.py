@@ -8,7 +8,7 @@ from functools import partial
 from kvmkit.check.facts import Facts, OperatingSystem
 from kvmkit.report import Check, Status
 
-__all__ = ["judge_packages", "missing_packages", "package_manager"]
+__all__ = ["judge_packages", "kin", "missing_packages", "package_manager"]
 
 # The oldest releases whose `ip` has a dependable -json (iproute2 4.18).
 OLDEST = {
@@ -23,6 +23,7 @@ OLDEST = {
     "sles": (15, 3),
     "opensuse-leap": (15, 3),
     "opensuse-tumbleweed": (0,),
+    "suse": (15, 3),
 }
 RED_HAT = ("rhel", "centos", "ol", "fedora")
 TOO_OLD = (
@@ -78,6 +79,11 @@ def missing_packages(facts: Facts, *, local: bool = True) -> list[str]:
     return [need.package(package_manager(facts)) for need in _missing(facts, local=local)]
 
 
+def kin(os: OperatingSystem) -> str:
+    """Name the distribution known here that this one is, or says it is like; empty if there is none."""
+    return next((name for name in (os.id, *os.like) if name in OLDEST), "")
+
+
 def _operating_system(os: OperatingSystem) -> Check:
     row = partial(
         Check,
@@ -95,8 +101,9 @@ def _operating_system(os: OperatingSystem) -> Check:
         return row(Status.FAIL, f"{found}: {TOO_OLD}{ifcfg}", fix=fix)
     if os.id in OLDEST:
         return row(Status.PASS, found)
-    like = next((f": it is treated as {like}" for like in os.like if like in OLDEST), "")
-    return row(Status.WARN, f"{found}: not tried with kvmkit", fix=f"go on with care{like}")
+    like = kin(os)
+    fix = f"go on with care: it is treated as {like}" if like else "prepare it by hand, and go on with care"
+    return row(Status.WARN, f"{found}: not tried with kvmkit", fix=fix)
 
 
 def _missing(facts: Facts, *, local: bool) -> list[Need]:

@@ -23,7 +23,10 @@ FINE = (0, 102, 103)
 _LOCKED = re.compile(
     r"could not get lock|unable to (acquire|lock)|(is|was) locked by|obtain the \w+ lock", re.IGNORECASE
 )
-_ERROR = re.compile(r"E: |Error: |dpkg: error|<message type=.error.>")
+# One that ends with a colon has its cause in the next line: dpkg's.
+_ERROR = re.compile(r"^(?:E: |Error: |dpkg: error|<message type=.error.>)(?:.*:\n.*|.*)", re.MULTILINE)
+# apt goes on without a repository that does not answer, and then knows no package of it.
+_UNREACHABLE = re.compile(r"^[EW]: Failed to fetch .*", re.MULTILINE)
 _UNKNOWN = re.compile(
     r"unable to locate package (?P<apt>\S+)|package '?(?P<old>\S+?)'? has no installation candidate"
     r"|no match for argument: (?P<dnf>\S+)|no provider of &apos;(?P<zypper>[^&]+)&apos;",
@@ -85,13 +88,15 @@ def patiently(
     NotFound
         There is no package of that name.
     CommandFailed
-        Anything else, in its own words.
+        Anything else, in its own words: a repository that does not answer, no space on the disk.
     """
     deadline = monotonic() + LOCK_SECONDS
     while True:
         result = root.run(argv, stdin=stdin, timeout=seconds, ok=False)
         said = f"{result.stdout}\n{result.stderr}"
-        if unknown := {name for found in _UNKNOWN.finditer(said) for name in found.groups() if name}:
+        unreachable = _UNREACHABLE.search(said)
+        unknown = {name for found in _UNKNOWN.finditer(said) for name in found.groups() if name}
+        if unknown and not unreachable:
             raise NotFound(
                 f"no package {', '.join(sorted(unknown))} in the repositories of {root.host.uri}: see to the "
                 "name, or add the repository that has it (kk.plan_repository)"
@@ -101,8 +106,9 @@ def patiently(
         locked = next((line for line in said.splitlines() if _LOCKED.search(line)), "")
         if not locked:
             # The first complaint tells more than the last, which is shown: that something failed.
-            first = next((line for line in said.splitlines() if _ERROR.match(line)), "")
-            raise CommandFailed(argv, result.exit_code, result.stdout, f"{said}\n{first}", root.host.uri)
+            first = unreachable or _ERROR.search(said)
+            told = " ".join(first[0].split()) if first else ""
+            raise CommandFailed(argv, result.exit_code, result.stdout, f"{said}\n{told}", root.host.uri)
         if monotonic() > deadline:
             raise Busy(
                 f"another package manager works on {root.host.uri}, still after {LOCK_SECONDS} s: "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kvmkit.check.facts import Facts
-from kvmkit.check.packages import judge_packages, package_manager
+from kvmkit.check.packages import judge_packages, kin, package_manager
 from kvmkit.errors import Unsupported
 from kvmkit.prepare.apt import Apt
 from kvmkit.prepare.manager import Manager
@@ -21,14 +21,20 @@ def manager_of(facts: Facts, where: str) -> str:
     Raises
     ------
     Unsupported
-        The system is too old, or has none that kvmkit knows.
+        The system is too old, unknown, or has none that kvmkit knows.
     """
     system = judge_packages(facts)[0]
     if system.status is Status.FAIL:
         raise Unsupported(f"{where} cannot be prepared: {system.found}; {system.fix}")
+    found = facts.os.name or "an unknown system"
+    # A manager alone does not tell how packages are named: there is an apt-get for RPMs, too.
+    if not kin(facts.os):
+        raise Unsupported(
+            f"{where} runs {found}, of which kvmkit does not know how its packages are named (ID and ID_LIKE "
+            "of /etc/os-release name no distribution that it knows): prepare it by hand"
+        )
     name = package_manager(facts)
     if name not in MANAGERS:
-        found = facts.os.name or "an unknown system"
         raise Unsupported(
             f"{where} runs {found}, which has none of {', '.join(MANAGERS)}: prepare it by hand"
         )

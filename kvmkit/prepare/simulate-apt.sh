@@ -15,4 +15,9 @@ apt update >"$folder/said" 2>&1 || {
     cat "$folder/said" >&2
     exit 1
 }
-apt --simulate --no-install-recommends --fix-broken install "$@"
+apt --simulate --no-install-recommends --fix-broken install "$@" || {
+    code=$?
+    # A package may be unknown because its repository did not answer, which is no error to `apt-get update`.
+    cat "$folder/said" >&2
+    exit "$code"
+}

@@ -1,6 +1,7 @@
 """What apt, dnf and zypper print is understood; locks are waited for, and each refusal is one clear error."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,9 +113,21 @@ def test_a_host_that_is_too_old_is_refused(read_capture: Callable[[str], Facts])
 
 def test_an_unknown_system_is_refused(read_capture: Callable[[str], Facts]) -> None:
     facts = read_capture("debian12-bare")
-    unknown = Facts(os=type(facts.os)(id="plan9", name="Plan 9"))
-    with pytest.raises(kk.Unsupported, match="kvm1 runs Plan 9, which has none of apt-get, dnf, zypper"):
+    unknown = replace(facts, os=replace(facts.os, id="plan9", like=(), name="Plan 9"))
+    with pytest.raises(kk.Unsupported, match="kvm1 runs Plan 9, of which kvmkit does not know how"):
         manager_of(unknown, "kvm1")
+
+
+def test_a_system_that_is_like_a_known_one_is_treated_as_that(read_capture: Callable[[str], Facts]) -> None:
+    facts = read_capture("debian12-bare")
+    like = replace(facts, os=replace(facts.os, id="mint", like=("ubuntu", "debian")))
+    assert manager_of(like, "kvm1") == "apt-get"
+
+
+def test_a_system_without_a_package_manager_is_refused(read_capture: Callable[[str], Facts]) -> None:
+    facts = replace(read_capture("debian12-bare"), commands=frozenset())
+    with pytest.raises(kk.Unsupported, match=r"kvm1 runs Debian.*, which has none of apt-get, dnf, zypper"):
+        manager_of(facts, "kvm1")
 
 
 def said(host: kk.Host, text: str, code: int) -> None:
@@ -163,4 +176,18 @@ def test_the_first_complaint_is_the_one_that_is_shown(here: kk.Host) -> None:
     with pytest.raises(
         kk.CommandFailed, match=r"You don't have enough free space in /var/cache/apt/archives/\.$"
     ):
+        said(here, text, 100)
+
+
+def test_what_dpkg_says_in_two_lines_is_told_in_one(here: kk.Host) -> None:
+    text = (
+        "dpkg: error processing archive x.deb (--unpack):\n cannot copy: No space left on device\nE: failed"
+    )
+    with pytest.raises(kk.CommandFailed, match=r"x\.deb \(--unpack\): cannot copy: No space left on device$"):
+        said(here, text, 100)
+
+
+def test_a_package_of_a_repository_that_does_not_answer_is_not_called_unknown(here: kk.Host) -> None:
+    text = "E: Unable to locate package qemu-utils\nW: Failed to fetch http://localhost:9/InRelease  Refused"
+    with pytest.raises(kk.CommandFailed, match=r"Failed to fetch http://localhost:9/InRelease Refused$"):
         said(here, text, 100)
