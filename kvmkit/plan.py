@@ -23,6 +23,8 @@ class Step(BaseModel):
         What it does and how that is taken back, for a person.
     lost
         What can't be taken back, for a person; empty if everything can.
+    ask
+        What a person who is there is asked before it is made; without one it is made at once.
     args
         What the action needs to know; plain data, kept in the journal.
     secrets
@@ -36,6 +38,7 @@ class Step(BaseModel):
     title: str
     undo: str = ""
     lost: str = ""
+    ask: str = ""
     args: dict[str, Any] = Field(default_factory=dict)
     secrets: dict[str, SecretStr] = Field(default_factory=dict, exclude=True, repr=False)
 

@@ -9,7 +9,7 @@ from typing import Any
 import libvirt
 from lxml import etree
 
-from kvmkit.apply import action
+from kvmkit.actions import action
 from kvmkit.errors import Conflict, Unsupported
 from kvmkit.host import Host
 from kvmkit.plan import Plan, Step

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import PurePosixPath
 
-from kvmkit.apply import action
+from kvmkit.actions import action
 from kvmkit.errors import Conflict
 from kvmkit.host import Host
 from kvmkit.plan import Step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from kvmkit.apply import action
+from kvmkit.actions import action
 from kvmkit.errors import InvalidSpec, NotFound, WrongState
 from kvmkit.host import Host
 from kvmkit.plan import Plan, Step

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from kvmkit.apply import action
+from kvmkit.actions import action
 from kvmkit.check.facts import read_facts
 from kvmkit.check.packages import missing_packages
 from kvmkit.errors import Conflict, InvalidSpec
@@ -55,6 +55,8 @@ def plan_packages(host: Host, names: Sequence[str] = ()) -> Plan:
         No rights, or an unknown system.
     Busy
         Another package manager works there, still after five minutes.
+    CommandFailed
+        The package manager gave up, in its own words: no repository answers, for example.
 
     Examples
     --------

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from kvmkit.apply import action
+from kvmkit.actions import action
 from kvmkit.check.facts import Facts, Unit, read_facts
 from kvmkit.errors import InvalidSpec, Unsupported, WrongState
 from kvmkit.host import Host

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 
-from kvmkit.apply import action
+from kvmkit.actions import action
 from kvmkit.errors import KvmkitError
 from kvmkit.host import Host
 from kvmkit.plan import Step

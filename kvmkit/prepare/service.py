@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 
-from kvmkit.apply import action
+from kvmkit.actions import action
 from kvmkit.check.facts import Unit, parse_units, read_facts
 from kvmkit.errors import CommandFailed, Conflict, HostUnavailable, Unsupported, WrongState
 from kvmkit.host import Host

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libvirt
 
-from kvmkit.apply import Action, action
+from kvmkit.actions import Action, action
 from kvmkit.errors import Conflict, LibvirtFailed
 from kvmkit.host import Host
 from kvmkit.plan import Step
@@ -135,7 +135,7 @@ class Start:
     """``name``, ``uuid``, ``logs``: start a VM."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
-        """Whether it runs; a guest that we started and that has ended since has been started."""
+        """Whether it runs; a guest that was started and has ended by itself since has been started."""
         return _is_active(host, step) or state == "done"
 
     def make(self, host: Host, step: Step, token: str) -> None:
@@ -232,10 +232,10 @@ _ACTIONS: dict[str, Action] = {
     "vm-define": Define(),
     "vm-undefine": Undefine(),
     "vm-autostart": Autostart(),
-    "vm-start": Start(),
     "vm-destroy": Destroy(),
     "vm-saved-remove": RemoveSaved(),
     "files-remove": RemoveFiles(),
 }
 for _name, _code in _ACTIONS.items():
     action(_name, _code)
+action("vm-start", Start(), fleeting=True)

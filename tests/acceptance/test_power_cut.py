@@ -15,6 +15,7 @@ from tests.vhost.host import VirtualHost
     [
         pytest.param({"step": 1, "state": "started"}, 1, id="before the VM is defined"),
         pytest.param({"step": 2, "state": "started"}, 2, id="before the VM is started"),
+        pytest.param({"step": 2, "state": "done"}, 3, id="while the VM runs"),
     ],
 )
 def test_a_plan_goes_on_after_a_power_cut(

@@ -8,7 +8,7 @@ import libvirt
 import pytest
 
 import kvmkit as kk
-from kvmkit.apply import _actions
+from kvmkit.actions import _kinds
 from tests.practice.kernels import URI, killed_at, run, start, wait_for, wait_while_applying
 
 CREATE = ["volume-create", "vm-define", "vm-autostart", "vm-start"]
@@ -26,7 +26,7 @@ def fail(monkeypatch: pytest.MonkeyPatch) -> Fail:
     """Have a step of that kind fail, before it changes the host or after it has."""
 
     def patch(action: str, moment: str, error: BaseException) -> None:
-        code = _actions[action]
+        code = _kinds[action].code
         make = code.make
 
         def failing(host: kk.Host, step: kk.Step, token: str) -> None:
@@ -82,7 +82,7 @@ def test_a_deletion_that_went_too_far_is_finished_by_apply(
 ) -> None:
     plan = kk.plan_undefine(host, "demo", delete_storage=True)
     with monkeypatch.context() as patched:
-        patched.setattr(_actions["volume-delete"], "made", lambda *_args: False)
+        patched.setattr(_kinds["volume-delete"].code, "made", lambda *_args: False)
         with pytest.raises(kk.ApplyFailed, match="the host does not show it"):
             kk.apply(plan)
     report = kk.apply(plan)

@@ -63,6 +63,30 @@ def test_a_step_that_the_host_does_not_show_has_failed(world: World) -> None:
     assert world.did == ["make a", "nothing", "unmake a"]
 
 
+@pytest.mark.parametrize(("answer", "left"), [(True, ["a", "b"]), (False, [])])
+def test_a_person_is_asked_before_a_step_that_asks(world: World, answer: bool, left: list[str]) -> None:
+    asked: list[str] = []
+
+    def ask(asking: kk.Step) -> bool:
+        asked.append(f"{asking.ask} with {world.things}")
+        return answer
+
+    steps = plan(step("a"), step("b").model_copy(update={"ask": "Go on?"}))
+    if answer:
+        assert kk.apply(steps, ask=ask).ok
+    else:
+        with pytest.raises(kk.ApplyFailed, match=r"at 'make b': it was not confirmed\..*host is as before"):
+            kk.apply(steps, ask=ask)
+
+    assert asked == ["Go on? with ['a']"]
+    assert world.things == left
+
+
+def test_without_a_person_nothing_is_asked(world: World) -> None:
+    assert kk.apply(plan(step("a").model_copy(update={"ask": "Go on?"}))).ok
+    assert world.things == ["a"]
+
+
 def test_what_is_somebody_elses_is_left_alone(world: World) -> None:
     world.things, world.foreign = ["b"], {"b"}
     with pytest.raises(kk.ApplyFailed, match=r"at 'make b': b is somebody else's"):
@@ -89,6 +113,22 @@ def test_what_the_practice_host_lacks_is_rehearsed_and_leaves_no_trace(world: Wo
     assert (world.did, state()) == ([], [])
     with pytest.raises(kk.NotFound):
         kk.undo(report)
+
+
+def test_what_a_power_cut_ended_is_made_again(world: World) -> None:
+    """And what ended by itself in a plan that was applied to its end is not."""
+    steps = plan(step("a"), step("b", action="test-running"), step("c"))
+    entry = Entry.begin(steps)
+    entry.write(step=0, state="done")
+    entry.write(step=1, state="done")
+    world.things = ["a"]
+
+    (left,) = kk.pending(host())
+    assert kk.apply(left).ok
+    assert world.things == ["a", "b", "c"]
+
+    world.things.remove("b")
+    assert kk.apply(steps).frame["found"].tolist() == ["already so"] * 3
 
 
 def test_a_pending_plan_says_since_when_and_how_far(world: World) -> None:

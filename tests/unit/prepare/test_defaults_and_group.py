@@ -62,10 +62,10 @@ def test_a_network_with_running_vms_is_not_stopped(practice: kk.Host) -> None:
     report = kk.apply(kk.plan_defaults(practice))
     kk.apply(kk.plan_vm(practice, kk.VMSpec(name="web1")))
     start = kk.Step(action="network-start", title="start it", args={"name": "default", "xml": ""})
-    from kvmkit.apply import _actions
+    from kvmkit.actions import kind
 
     with pytest.raises(kk.Conflict, match="network default of test:///default is in use by demo, web1"):
-        _actions["network-start"].unmake(practice, start)
+        kind(start).code.unmake(practice, start)
     assert report.ok
 
 

@@ -1,0 +1,154 @@
+"""The engine behind apply and undo: it takes the steps of one journal entry forward and back.
+
+Each step is checked, journalled, made, journalled and verified; when one fails,
+what was done is taken back in reverse.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from pydantic import SecretStr
+
+from kvmkit.actions import kind
+from kvmkit.errors import ApplyFailed, Conflict, KvmkitError, NotApplied
+from kvmkit.host import Host
+from kvmkit.journal import Entry
+from kvmkit.plan import Step
+from kvmkit.report import Check, Report, Status
+
+__all__ = ["Ask", "already", "backward", "forward", "gone", "stands"]
+
+Ask = Callable[[Step], bool]
+"""Asks a person what a step has to ask before it is made; whether it may be."""
+
+
+def stands(host: Host, entry: Entry) -> bool:
+    """Whether everything that an application made is still there."""
+    steps = zip(entry.plan.steps, entry.steps, strict=True)
+    with contextlib.suppress(Conflict):  # something else has taken its place
+        return all(kind(step).code.made(host, step, state, entry.token) for step, state in steps)
+    return False
+
+
+def already(step: Step) -> Check:
+    """Say that a step finds the host as it would leave it."""
+    return Check(step.title, Status.PASS, "already so")
+
+
+def forward(host: Host, entry: Entry, secrets: list[dict[str, SecretStr]], ask: Ask | None = None) -> Report:
+    """Make what is not made yet of an entry's plan.
+
+    Raises
+    ------
+    ApplyFailed
+        A step failed; what was done has been undone, or the message says why not.
+    """
+    checks: list[Check] = []
+    entry.write(state="applying")
+    for number, step in enumerate(entry.plan.steps):
+        try:
+            checks.append(
+                _make(host, entry, number, step.model_copy(update={"secrets": secrets[number]}), ask)
+            )
+        except (Exception, KeyboardInterrupt) as error:
+            checks.append(Check(step.title, Status.FAIL, _said(error)))
+            failed = _after_failure(host, entry, checks)
+            report = Report(entry.plan.title, host.uri, checks, entry.plan.id)
+            message = f"{entry.plan.title} failed on {host.uri} at '{step.title}': {_said(error)}. {failed}"
+            raise ApplyFailed(message, report) from error
+    entry.write(state="done")
+    return Report(entry.plan.title, host.uri, checks, entry.plan.id)
+
+
+def _make(host: Host, entry: Entry, number: int, step: Step, ask: Ask | None) -> Check:
+    code = kind(step).code
+    state = "" if entry.steps[number] == "undone" else entry.steps[number]
+    if state == "done" and kind(step).fleeting:
+        state = "started"
+    if code.made(host, step, state, entry.token):
+        if state == "":
+            entry.write(step=number, state="already")
+        elif state in ("started", "undoing"):
+            entry.write(step=number, state="done")
+        return already(step)
+    if step.ask and ask and not ask(step):
+        raise NotApplied("it was not confirmed")
+    entry.write(step=number, state="started")
+    code.make(host, step, entry.token)
+    entry.write(step=number, state="done")
+    if not code.made(host, step, "done", entry.token):
+        raise Conflict("it was done, but the host does not show it")
+    return Check(step.title, Status.PASS, "done")
+
+
+def gone(host: Host, entry: Entry) -> list[str]:
+    """Name what has been lost for good by the steps that were made."""
+    lost = []
+    for step, state in zip(entry.plan.steps, entry.steps, strict=True):
+        if step.lost and state in ("started", "done"):
+            lost += [step.lost] * kind(step).code.made(host, step, state, entry.token)
+    return lost
+
+
+def _after_failure(host: Host, entry: Entry, checks: list[Check]) -> str:
+    held = "kk.pending(host) holds the plan, and kk.apply continues it"
+    try:
+        lost = gone(host, entry)
+    except KvmkitError as error:  # the host itself may have gone
+        return f"Nothing is undone: {error}. {held}, kk.undo(host, {entry.plan.id!r}) takes it back."
+    if lost:
+        return f"It is not undone, as this is gone for good: {'; '.join(lost)}. {held}."
+    undone, failed = backward(host, entry)
+    checks += undone
+    if failed:
+        return f"Taking it back failed too: {failed}. {held}, kk.undo(host, {entry.plan.id!r}) takes it back."
+    return "What had been done is undone: the host is as before."
+
+
+def backward(host: Host, entry: Entry) -> tuple[list[Check], str]:
+    """Undo in reverse as far as possible; the second value says what was not."""
+    entry.write(state="undoing")
+    checks: list[Check] = []
+    for number in reversed(range(len(entry.steps))):
+        if entry.steps[number] not in ("started", "done", "undoing"):
+            continue
+        step = entry.plan.steps[number]
+        try:
+            checks.append(_unmake(host, entry, number, step))
+        except Exception as error:  # noqa: BLE001 - whatever it was, the rest is to be told
+            # What stands before it may still be needed by what is left: stop here, keep the journal open.
+            checks.append(Check(f"undo: {step.title}", Status.FAIL, _said(error)))
+            return checks, f"'{step.title}': {_said(error)}"
+    entry.write(state="undone")
+    return checks, ""
+
+
+def _unmake(host: Host, entry: Entry, number: int, step: Step) -> Check:
+    code = kind(step).code
+    title = f"undo: {step.title}"
+    state = entry.steps[number]
+    try:
+        made = code.made(host, step, state, entry.token)
+    except Conflict as conflict:
+        if state == "done":
+            raise
+        # Begun, and what is there is not as we make it: then it is somebody else's.
+        entry.write(step=number, state="undone")
+        return Check(title, Status.WARN, f"left alone: {conflict}")
+    if not made and state != "undoing" and not kind(step).gradual:
+        entry.write(step=number, state="undone")
+        return Check(title, Status.PASS, "nothing to take back")
+    entry.write(step=number, state="undoing")
+    code.unmake(host, step)
+    entry.write(step=number, state="undone")
+    return Check(title, Status.PASS, "taken back")
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, KvmkitError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
