@@ -1,0 +1,203 @@
+"""The network of a host, as ``ip`` and its managers tell it: read in one round trip, or from a capture."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kvmkit.check.facts import Facts
+
+__all__ = ["DNS", "Address", "BridgeSettings", "Claim", "Link", "Network", "Route", "Session"]
+
+
+@dataclass(frozen=True)
+class Address:
+    """One address of a link; ``dynamic`` ones have a lifetime: DHCP or IPv6 autoconfiguration gave them."""
+
+    address: str
+    prefix: int
+    scope: str = "global"
+    dynamic: bool = False
+    broadcast: str = ""
+    peer: str = ""
+
+    @property
+    def family(self) -> int:
+        """4 or 6."""
+        return ipaddress.ip_address(self.address).version
+
+    @property
+    def cidr(self) -> str:
+        """As ``ip`` writes it: ``192.168.0.100/24``."""
+        return f"{self.address}/{self.prefix}"
+
+
+@dataclass(frozen=True)
+class BridgeSettings:
+    """What makes a link a bridge; ``forward_delay`` in seconds."""
+
+    stp: bool = False
+    forward_delay: int = 0
+
+
+@dataclass(frozen=True)
+class Link:
+    """A network interface.
+
+    ``kind`` is ip's ``info_kind``: ``""`` for a network card, else ``bridge``, ``bond``, ``vlan``, ``veth`` …
+    ``up`` is the UP flag; a bridge without carrier is up, though its operstate says DOWN.
+    ``lower`` is the link that a VLAN or macvlan is made on; for a veth it is its other end.
+    ``port_state`` is what the bridge it is in says of it: ``forwarding``.
+    """
+
+    name: str
+    index: int
+    kind: str = ""
+    type: str = "ether"
+    mac: str = ""
+    mtu: int = 1500
+    up: bool = False
+    carrier: bool = False
+    master: str = ""
+    lower: str = ""
+    wireless: bool = False
+    addresses: tuple[Address, ...] = ()
+    bridge: BridgeSettings | None = None
+    port_state: str = ""
+
+    @property
+    def global_addresses(self) -> tuple[Address, ...]:
+        """The addresses that others know it by: all but link-local and host ones."""
+        return tuple(address for address in self.addresses if address.scope not in ("link", "host"))
+
+
+@dataclass(frozen=True)
+class Route:
+    """A route of the main table; ``metric`` is 0 where ``ip`` shows none, ``mtu`` 0 where it is the link's.
+
+    ``kind`` is ip's type (unicast, blackhole …), ``hops`` is how many next hops it has.
+    """
+
+    destination: str
+    family: int = 4
+    gateway: str = ""
+    dev: str = ""
+    metric: int = 0
+    source: str = ""
+    scope: str = ""
+    protocol: str = ""
+    kind: str = "unicast"
+    onlink: bool = False
+    mtu: int = 0
+    hops: int = 1
+
+
+@dataclass(frozen=True)
+class DNS:
+    """What the resolver asks: behind systemd-resolved's stub, the servers that it asks in turn."""
+
+    servers: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Session:
+    """One's own SSH connection, as sshd tells it (``SSH_CONNECTION``), and the link that answers leave by."""
+
+    client: str
+    server: str
+    dev: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Who says that a link is theirs.
+
+    Attributes
+    ----------
+    owner
+        ``NetworkManager``, ``systemd-networkd``, ``netplan``, ``ifupdown``; or one that kvmkit knows and
+        leaves alone: ``dhclient``, ``dhcpcd``, ``udhcpc``, ``wicked``, ``connman``, ``network-scripts``.
+    nic
+        The link.
+    settings
+        In the owner's words. NetworkManager: ``nmcli connection show`` of the active profile, name to value,
+        and ``nmcli device show`` under its ``GENERAL.`` names; empty without a profile. systemd-networkd: the
+        state file of the link (``NETWORK_FILE`` …) and its lease, as ``lease.CLIENTID`` …; netplan:
+        ``renderer`` and those of the renderer; ifupdown: ``ifquery``'s, joined by newlines where one comes
+        twice, and ``auto`` or ``hotplug`` as ``start``.
+    files
+        Paths of the configuration it comes from; what is in them is in :attr:`Network.files`, where it is
+        text that a bridge would change.
+    """
+
+    owner: str
+    nic: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Network:
+    """The network of a host.
+
+    Attributes
+    ----------
+    facts
+        What the host check knows of the system around: commands, units, firewall, kernel values.
+    links, routes, dns, session
+        As the kernel, the resolver and sshd tell it; session is None without SSH.
+    claims
+        Who manages which link.
+    files
+        Path to text of the managers' configuration: /etc/network/interfaces and what it sources, netplan's
+        YAML, networkd's files of the links.
+    rules
+        Policy rules other than the kernel's own three.
+    eap
+        Links on which 802.1X is used.
+    checkpoints
+        NetworkManager's checkpoints: somebody is changing the network right now.
+    transactions
+        kvmkit's own trials on the host that nobody has decided yet.
+    machine
+        What systemd-detect-virt or the DMI calls the virtual machine or cloud that the host is; empty on
+        bare metal.
+    zones
+        Link to its firewalld zone.
+    reached
+        Addresses (gateways, DNS servers, the SSH client) to whether they answered a ping or, for a gateway,
+        ARP; empty unless asked for.
+    """
+
+    facts: Facts = field(default_factory=Facts)
+    links: tuple[Link, ...] = ()
+    routes: tuple[Route, ...] = ()
+    dns: DNS = field(default_factory=DNS)
+    session: Session | None = None
+    claims: tuple[Claim, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    rules: tuple[str, ...] = ()
+    eap: frozenset[str] = frozenset()
+    checkpoints: int = 0
+    transactions: tuple[str, ...] = ()
+    machine: str = ""
+    zones: Mapping[str, str] = field(default_factory=dict)
+    reached: Mapping[str, bool] = field(default_factory=dict)
+
+    def link(self, name: str) -> Link | None:
+        """Find a link by name."""
+        return next((link for link in self.links if link.name == name), None)
+
+    def claims_on(self, nic: str) -> tuple[Claim, ...]:
+        """Tell who says that this link is theirs."""
+        return tuple(claim for claim in self.claims if claim.nic == nic)
+
+    def routes_on(self, dev: str) -> tuple[Route, ...]:
+        """Find the routes that leave by this link."""
+        return tuple(route for route in self.routes if route.dev == dev)
+
+    def ports_of(self, bridge: str) -> tuple[str, ...]:
+        """Name the links in a bridge."""
+        return tuple(link.name for link in self.links if link.master == bridge)
