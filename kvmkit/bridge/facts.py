@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from kvmkit.check.facts import Facts
 
-__all__ = ["DNS", "Address", "BridgeSettings", "Claim", "Link", "Network", "Route", "Session"]
+__all__ = ["DNS", "Address", "BridgeSettings", "Claim", "Link", "Network", "Route", "Session", "Way"]
 
 
 @dataclass(frozen=True)
@@ -103,11 +103,21 @@ class DNS:
 
 @dataclass(frozen=True)
 class Session:
-    """One's own SSH connection, as sshd tells it (``SSH_CONNECTION``), and the link that answers leave by."""
+    """One's own SSH connection, as sshd tells it (``SSH_CONNECTION``)."""
 
     client: str
     server: str
+
+
+@dataclass(frozen=True)
+class Way:
+    """How the host reaches an address: by which link, and whether it answered a ping or, nearby, ARP.
+
+    ``answers`` is None where it was not asked.
+    """
+
     dev: str = ""
+    answers: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -166,9 +176,8 @@ class Network:
         bare metal.
     zones
         Link to its firewalld zone.
-    reached
-        Addresses (gateways, DNS servers, the SSH client) to whether they answered a ping or, for a gateway,
-        ARP; empty unless asked for.
+    ways
+        The way to each gateway and DNS server, and to the SSH client.
     """
 
     facts: Facts = field(default_factory=Facts)
@@ -184,7 +193,7 @@ class Network:
     transactions: tuple[str, ...] = ()
     machine: str = ""
     zones: Mapping[str, str] = field(default_factory=dict)
-    reached: Mapping[str, bool] = field(default_factory=dict)
+    ways: Mapping[str, Way] = field(default_factory=dict)
 
     def link(self, name: str) -> Link | None:
         """Find a link by name."""

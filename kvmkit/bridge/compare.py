@@ -1,0 +1,236 @@
+"""Does a host's network look as it should?  Pure: what is expected and what was found, as rows."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from functools import partial
+
+from pydantic import BaseModel, ConfigDict
+
+from kvmkit.bridge.facts import Link, Network, Route
+from kvmkit.report import Check, Status
+
+__all__ = ["Expected", "compare", "expect", "route_text"]
+
+
+class Expected(BaseModel):
+    """The picture of a network around one link, as far as a trial is judged by it; plain data.
+
+    Attributes
+    ----------
+    link
+        Where addresses and routes are to be: ``br0``, or after a way back ``eth0``.
+    port
+        What is to be in it, if it is a bridge; it has no addresses then. Else empty.
+    gone
+        A link that is not to be there; else empty.
+    mac
+        The link's MAC address.
+    addresses
+        Those that `link` has, and `port` has not, as ``192.168.0.100/24``; autoconfigured IPv6 ones are not
+        among them, as some managers make those from the link's name.
+    dhcp
+        Whether IPv4 address and default route are DHCP's to choose; any will do then.
+    routes
+        Those that leave by `link`, as :func:`route_text` writes them.
+    dns
+        Servers that the resolver asks.
+    reach
+        Addresses that answered before and so have to answer now.
+    stp
+        Whether the bridge speaks STP.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    link: str
+    port: str = ""
+    gone: str = ""
+    mac: str
+    addresses: tuple[str, ...] = ()
+    dhcp: bool = False
+    routes: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+    reach: tuple[str, ...] = ()
+    stp: bool = False
+
+
+def route_text(route: Route) -> str:
+    """Write a route as ``ip`` does, without link and protocol, which a bridge changes.
+
+    >>> route_text(Route("default", gateway="192.168.0.1", dev="eth0", metric=100))
+    'default via 192.168.0.1 metric 100'
+    """
+    kind = "" if route.kind == "unicast" else f"{route.kind} "
+    destination = (
+        "default (IPv6)" if (route.destination, route.family) == ("default", 6) else route.destination
+    )
+    words = [("via", route.gateway), ("src", route.source), ("metric", route.metric), ("mtu", route.mtu)]
+    told = "".join(f" {word} {value}" for word, value in words if value)
+    return f"{kind}{destination}{told}{' onlink' if route.onlink else ''}"
+
+
+def expect(network: Network, link: str, *, gone: str = "") -> Expected:
+    """Expect a link to stay as it is, or to be so again; and `gone` not to be there."""
+    found = network.link(link)
+    if found is None:
+        raise ValueError(f"no link {link} in that picture")
+    ports = network.ports_of(link)
+    return Expected(
+        link=link,
+        port=ports[0] if ports else "",
+        gone=gone,
+        mac=found.mac,
+        addresses=_lasting(found),
+        routes=_routes(network, link),
+        dns=network.dns.servers,
+        reach=tuple(sorted(address for address, way in network.ways.items() if way.answers)),
+        stp=found.bridge is not None and found.bridge.stp,
+    )
+
+
+def _lasting(link: Link) -> tuple[str, ...]:
+    return tuple(a.cidr for a in link.global_addresses if a.family == 4 or not a.dynamic)
+
+
+def _routes(network: Network, link: str) -> tuple[str, ...]:
+    """Leave out what routers announce, and every link's own link-local network."""
+    return tuple(
+        sorted(
+            route_text(route)
+            for route in network.routes_on(link)
+            if route.protocol != "ra" and not route.destination.startswith(("fe80:", "ff00:"))
+        )
+    )
+
+
+def compare(expected: Expected, network: Network) -> list[Check]:
+    """Compare; every row has to be PASS before a trial is kept.
+
+    Parameters
+    ----------
+    expected
+        From the plan.
+    network
+        Read anew, with the pings, over a fresh connection.
+
+    Returns
+    -------
+    list of Check
+        The first row is the one that an administrator looks for: the address is on the link.
+    """
+    link = network.link(expected.link)
+    if link is None:
+        links = ", ".join(sorted(found.name for found in network.links))
+        return [_row(expected.link, [], f"a link {expected.link}", f"there are {links}", missing=True)]
+    rows = [_addresses(expected, link), *_elsewhere(expected, network), _link(expected, link)]
+    if expected.port:
+        rows.append(_port(expected, network.link(expected.port)))
+    if expected.gone:
+        found = "still there" if network.link(expected.gone) else "gone"
+        rows.append(_row(expected.gone, [], "gone", found, missing=found != "gone"))
+    return [*rows, _route_row(expected, network), _ways(expected, network), _dns(expected, network)]
+
+
+def _row(check: str, problems: Iterable[str], expected: str, found: str, *, missing: bool = False) -> Check:
+    told = "; ".join(problems)
+    status = Status.FAIL if told or missing else Status.PASS
+    return Check(check, status, told or found, expected)
+
+
+def _addresses(expected: Expected, link: Link) -> Check:
+    has = [address.cidr for address in link.global_addresses]
+    row = partial(_row, f"address on {link.name}", found=", ".join(has) or "no address")
+    if expected.dhcp:
+        leased = any(address.family == 4 for address in link.global_addresses)
+        problems = [] if leased else [f"{link.name} has no IPv4 address: no DHCP server answered"]
+        return row(problems, "an address from DHCP")
+    missing = [address for address in expected.addresses if address not in has]
+    lasting = _lasting(link)
+    extra = [address for address in lasting if address not in expected.addresses]
+    problems = [f"{address} is not on {link.name}" for address in missing]
+    problems += [f"{address} is on {link.name}, and should not be" for address in extra]
+    return row(problems, ", ".join(expected.addresses) or "no address")
+
+
+def _elsewhere(expected: Expected, network: Network) -> list[Check]:
+    """Judge the port's own addresses: they would answer for the bridge, and make routes of their own."""
+    port = network.link(expected.port) if expected.port else None
+    if port is None:
+        return []
+    left = [address.cidr for address in port.global_addresses]
+    told = [f"{address} is still on {port.name}" for address in left]
+    return [_row(f"address on {port.name}", told, "no address", "no address")]
+
+
+def _link(expected: Expected, link: Link) -> Check:
+    problems = []
+    if not link.up:
+        problems.append(f"{link.name} is down")
+    if link.mac != expected.mac:
+        problems.append(
+            f"its MAC address is {link.mac}, not {expected.mac}: DHCP and switches take it for another"
+        )
+    if expected.port and link.bridge is None:
+        problems.append(f"{link.name} is no bridge")
+    elif link.bridge and link.bridge.stp is not expected.stp:
+        problems.append(f"STP is {'on' if link.bridge.stp else 'off'}")
+    return _row(link.name, problems, f"up, with MAC address {expected.mac}", f"up, {link.mac}")
+
+
+def _port(expected: Expected, port: Link | None) -> Check:
+    problems = []
+    if port is None:
+        problems.append(f"there is no link {expected.port}")
+    elif port.master != expected.link:
+        problems.append(f"{port.name} is in {port.master or 'no bridge'}")
+    elif not port.carrier:
+        problems.append(f"{port.name} has no carrier: is the cable in?")
+    elif port.port_state != "forwarding":
+        problems.append(f"{expected.link} does not forward to {port.name} yet: {port.port_state}")
+    return _row(
+        "port", problems, f"{expected.port} in {expected.link}, forwarding", f"{expected.port}, forwarding"
+    )
+
+
+def _route_row(expected: Expected, network: Network) -> Check:
+    found = _routes(network, expected.link)
+    problems = [f"no route {route}" for route in expected.routes if route not in found]
+    if expected.dhcp:
+        if not any(route.startswith("default via") for route in found):
+            problems.append("DHCP gave no default route")
+    else:
+        problems += [f"route {route} is new" for route in found if route not in expected.routes]
+    left = network.routes_on(expected.port) if expected.port else ()
+    strays = [route_text(route) for route in left if not _own(route)]
+    problems += [f"route {route} still leaves by {expected.port}" for route in strays]
+    return _row("routes", problems, "; ".join(expected.routes) or "any", "; ".join(found) or "none")
+
+
+def _own(route: Route) -> bool:
+    return route.destination.startswith(("fe80:", "ff00:"))
+
+
+def _ways(expected: Expected, network: Network) -> Check:
+    problems = []
+    for address in expected.reach:
+        way = network.ways.get(address)
+        if way is None or not way.answers:
+            problems.append(f"{address} does not answer, and did before")
+        elif expected.port and way.dev == expected.port:
+            problems.append(f"the way to {address} is by {way.dev}")
+    answer = ", ".join(_sorted(expected.reach))
+    return _row(
+        "reach", problems, f"answers from {answer or 'nobody: nobody answered before'}", answer or "nobody"
+    )
+
+
+def _sorted(addresses: Iterable[str]) -> list[str]:
+    return sorted(addresses, key=lambda a: (ipaddress.ip_address(a).version, int(ipaddress.ip_address(a))))
+
+
+def _dns(expected: Expected, network: Network) -> Check:
+    found = network.dns.servers
+    problems = [f"{server} is not asked any more" for server in expected.dns if server not in found]
+    return _row("DNS", problems, ", ".join(expected.dns) or "none", ", ".join(found) or "none")
