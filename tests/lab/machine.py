@@ -109,6 +109,11 @@ class Machine:
         """Where this machine finds a path of that one; on an absolute symlink it would leave it."""
         return Path(f"/proc/{self._init}/root{inside}")
 
+    @property
+    def number(self) -> int:
+        """The number of its first process on this machine, which names its namespaces."""
+        return self._init
+
     def entering(self, argv: Sequence[str]) -> list[str]:
         """Return the argv that runs a command in it as root."""
         spaces = ["--mount", "--pid", "--net", "--ipc", "--uts"]
@@ -141,7 +146,7 @@ class Machine:
     def _start_namespaces(self, root: Path) -> int:
         """Start its first process; the number of that on this machine."""
         for name in ("upper", "work", "root"):
-            (self._folder / name).mkdir()
+            (self._folder / name).mkdir(exist_ok=True)
             (self._folder / name).chmod(0o755)
         # A pidfd tells of this process's end; the end of a pipe would live on in any forked child.
         owner = os.pidfd_open(os.getpid())

@@ -1,0 +1,259 @@
+"""A LAN in namespaces: the article's host on it, a router, and a client that lives in another subnet.
+
+    client 10.0.0.2 --- 10.0.0.1 router 192.168.0.1 --- eth0 192.168.0.100 of the host
+                                 router 192.168.1.1 --- eth1 of the host, down unless a test configures it
+
+The router gives addresses and names by dnsmasq. The client is the only one who uses SSH, by the host's own
+sshd through the very NIC that is bridged: a wrong gateway cuts it off, as it would a person.
+"""
+
+import shlex
+import signal
+import subprocess
+from typing import Protocol
+
+from kvmkit.host import connect
+from tests.lab import root
+from tests.lab.machine import Machine
+from tests.lab.ssh import make_key, write_script, write_ssh
+from tests.lab.waiting import wait_until
+
+ADDRESS, GATEWAY, MAC = "192.168.0.100", "192.168.0.1", "52:54:00:00:01:00"
+ADDRESS6, GATEWAY6 = "fd00:0:0:1::100", "fd00:0:0:1::1"
+NAME, NAMED = "kvm.test", "192.168.0.77"
+"""What the router's DNS knows."""
+
+
+class Owner(Protocol):
+    """Who configures eth0 of the host in a test."""
+
+    name: str
+    """As `Recipe.owner` has it."""
+
+    def configure(self, host: "LanHost", *, dhcp: bool = False) -> None:
+        """Write its files, as an installed system has them: the article's address, or DHCP."""
+
+    def boot(self, host: "LanHost") -> None:
+        """Do what the host's boot does, until eth0 is configured."""
+
+
+class Lan:
+    """Router and client; both live as long as this process at most."""
+
+    def __init__(self) -> None:
+        self.router, self.client = Machine("router", root.build), Machine("client", root.build)
+
+    def __enter__(self) -> "Lan":
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Bring router and client up and let them reach each other."""
+        self.router.start()
+        self.client.start()
+        cable(self.router, "out0", self.client, "eth0")
+        _lines(
+            self.client, "link set eth0 up", "addr add 10.0.0.2/24 dev eth0", "route add default via 10.0.0.1"
+        )
+        _lines(self.router, "addr add 10.0.0.1/24 dev out0")
+        for number in (0, 1):
+            # A bridge, as the host's cable goes with the host.
+            _lines(
+                self.router,
+                f"link add lan{number} address 52:54:00:00:0{number}:01 type bridge",
+                f"addr add 192.168.{number}.1/24 dev lan{number}",
+                f"link set lan{number} up",
+            )
+        _lines(self.router, f"addr add {GATEWAY6}/64 dev lan0 nodad")
+        self.router.path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+        self.start_dnsmasq()
+
+    def stop(self) -> None:
+        """End both."""
+        self.client.stop()
+        self.router.stop()
+
+    def start_dnsmasq(self) -> None:
+        """Let the router give addresses, from .150 on, and names."""
+        options = {
+            "conf-file": "/dev/null",
+            "interface": "lan0",
+            "dhcp-range": f"{_net(ADDRESS)}.150,{_net(ADDRESS)}.199,1h",
+            "address": f"/{NAME}/{NAMED}",
+            "dhcp-leasefile": "/run/dnsmasq.leases",
+        }
+        flags = ["--no-resolv", "--no-hosts", "--user=root", "--no-ping"]
+        self.router.run(["dnsmasq", *flags, *(f"--{name}={value}" for name, value in options.items())])
+
+
+class LanHost(Machine):
+    """The host: a Debian whose NIC eth0 is configured by `owner`.
+
+    Its disk outlives a reboot; processes, /run and the kernel's network do not.
+    """
+
+    def __init__(self, lan: Lan, owner: Owner, *, dhcp: bool = False) -> None:
+        super().__init__("host", root.build)
+        self._lan, self._owner, self._dhcp = lan, owner, dhcp
+
+    def start(self) -> None:
+        """Install it and boot it."""
+        super().start()
+        self._owner.configure(self, dhcp=self._dhcp)
+        self._boot()
+
+    def stop(self) -> None:
+        """End it, and the client's connection to it."""
+        if (ssh := connect(self.ssh_uri).ssh) and self._init:
+            subprocess.run([*ssh.argv, "-O", "exit"], capture_output=True, timeout=30, check=False)
+        super().stop()
+
+    def lose_power(self) -> None:
+        """Switch it off: the disk stays, all else is gone."""
+        assert self._unshare is not None
+        self.kill(1)
+        self._unshare.wait(30)
+
+    def reboot(self) -> None:
+        """Switch it off and on again."""
+        self.lose_power()
+        self._init = self._start_namespaces(self._build())
+        self.path("/run/sshd").mkdir()
+        self._boot()
+
+    def kill(self, number: int, how: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to a process by its number on the host."""
+        if number == 1:
+            # Nobody inside may kill process 1.
+            subprocess.run(["kill", f"-{how.name[3:]}", str(self._init)], check=True)
+        else:
+            self.run(["kill", f"-{how.name[3:]}", str(number)])
+
+    def cut(self, nic: str = "eth0") -> None:
+        """Pull the cable out of a NIC, at the router's end: the carrier goes."""
+        _lines(self._lan.router, f"link set {_port(nic)} down")
+
+    def plug(self, nic: str = "eth0") -> None:
+        """Plug it in again."""
+        _lines(self._lan.router, f"link set {_port(nic)} up")
+
+    def processes(self) -> list[str]:
+        """Command lines of everything that runs on it, but for its first process."""
+        listed = self.run(["ps", "-e", "-o", "pid=,args="]).stdout.splitlines()
+        rows = [line.split(maxsplit=1) for line in listed]
+        return [args for number, args in rows if number != "1" and not args.startswith("ps -e ")]
+
+    def _boot(self) -> None:
+        for number, nic in enumerate(("eth0", "eth1")):
+            cable(self._lan.router, _port(nic), self, nic)
+            _lines(self._lan.router, f"link set {_port(nic)} master lan{number}")
+        _lines(self, f"link set eth0 address {MAC}")
+        self._owner.boot(self)
+        self.run(["/usr/sbin/sshd"])
+
+    def _write_ssh(self) -> None:
+        folder = self._folder
+        authorized = self.path("/root/.ssh/authorized_keys")
+        authorized.parent.mkdir(mode=0o700, exist_ok=True)
+        authorized.write_text(make_key(folder / "key"))
+        self.path("/run/sshd").mkdir()
+        host_key = self.path("/etc/ssh/ssh_host_ed25519_key.pub").read_text()
+        plain = write_ssh(folder, self.name, folder / "key", host_key, {"HostName": ADDRESS})
+        # From the client's network, with this machine's own ssh.
+        way = [
+            "nsenter",
+            f"--net=/proc/{self._lan.client.number}/ns/net",
+            str(plain.rename(folder / "plain")),
+        ]
+        write_script(folder / "ssh", f'exec {shlex.join(way)} "$@"')
+
+
+class Guest(Machine):
+    """A VM in all that a bridge can see of one: a MAC of its own behind a tap of the host."""
+
+    def __init__(self) -> None:
+        super().__init__("guest", root.build)
+
+    def plug_into(self, host: LanHost, bridge: str) -> None:
+        """Make its NIC a port of a bridge of the host, as libvirt would."""
+        cable(host, "vnet0", self, "eth0")
+        _lines(host, f"link set vnet0 master {bridge}")
+
+    def ask_for_address(self, timeout: int = 20) -> str:
+        """Get an address by DHCP; empty if none is given."""
+        self.run(["dhclient", "-1", "-timeout", str(timeout), "eth0"], check=False)
+        found = self.run(["ip", "-4", "-o", "addr", "show", "dev", "eth0"]).stdout.split()
+        return found[3].partition("/")[0] if len(found) > 3 else ""
+
+
+class Peer:
+    """Pings the host from the client every 5 milliseconds."""
+
+    def __init__(self, lan: Lan, address: str = ADDRESS) -> None:
+        # Without the namespace of processes nsenter becomes ping, and signals reach it.
+        enter = ["nsenter", "--target", str(lan.client.number), "--net", "--root", "--"]
+        self._ping = subprocess.Popen(
+            [*enter, "ping", "-n", "-i", "0.005", "-W", "1", address], stdout=subprocess.PIPE, text=True
+        )
+
+    def stop(self) -> "Interruption":
+        """End, and say what was lost."""
+        self._ping.send_signal(signal.SIGINT)
+        out, _ = self._ping.communicate(timeout=30)
+        # 64 bytes from 192.168.0.100: icmp_seq=12 ttl=63 time=0.052 ms
+        answered = {
+            int(line.split("icmp_seq=")[1].split()[0]) for line in out.splitlines() if " time=" in line
+        }
+        if not answered:
+            return Interruption(0, 0)
+        # What was on its way at the end is not lost.
+        return Interruption(max(answered), max(answered) - len(answered))
+
+
+class Interruption:
+    """How many of a peer's packets were sent, and how many of those stayed without an answer."""
+
+    def __init__(self, sent: int, lost: int) -> None:
+        self.sent, self.lost = sent, lost
+
+    def __repr__(self) -> str:
+        return f"{self.lost} of {self.sent} lost"
+
+
+def cable(one: Machine, nic: str, other: Machine, other_nic: str) -> None:
+    """Connect two machines, and switch the NIC of the first one on."""
+    subprocess.run(
+        [
+            *("ip", "link", "add", nic, "netns", str(one.number), "type", "veth"),
+            *("peer", "name", other_nic, "netns", str(other.number)),
+        ],
+        check=True,
+        timeout=30,
+    )
+    _lines(one, f"link set {nic} up")
+
+
+def wait_for_address(host: LanHost, nic: str = "eth0") -> None:
+    """Wait until a NIC has an IPv4 address."""
+    wait_until(
+        lambda: " inet " in host.run(["ip", "-o", "addr", "show", "dev", nic]).stdout, f"{nic} configured"
+    )
+
+
+def _lines(machine: Machine, *lines: str) -> None:
+    machine.run(["ip", "-batch", "-"], given="".join(f"{line}\n" for line in lines))
+
+
+def _port(nic: str) -> str:
+    return f"to-{nic}"
+
+
+def _net(address: str) -> str:
+    return address.rpartition(".")[0]
