@@ -42,8 +42,10 @@ class Apt:
 
     def fetch(self, root: Root, names: Sequence[str]) -> None:
         """Update, then download only."""
-        patiently(root, [*_APT, "update"])
-        patiently(root, [*_APT, "--no-install-recommends", "--download-only", "install", *names])
+        # It is a success to apt when a repository does not answer.
+        updated = patiently(root, [*_APT, "update"])
+        download = [*_APT, "--no-install-recommends", "--download-only", "install", *names]
+        patiently(root, download, heard=f"{updated.stdout}\n{updated.stderr}")
 
     def repair(self, root: Root) -> None:
         """Have dpkg configure what it had unpacked; what it cannot, apt's --fix-broken can."""

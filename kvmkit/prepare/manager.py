@@ -76,10 +76,16 @@ def patiently(
     argv: Sequence[str],
     *,
     stdin: str = "",
+    heard: str = "",
     fine: Iterable[int] = FINE,
     seconds: float = INSTALL_SECONDS,
 ) -> Result:
     """Run a package manager, waiting for the lock of another one.
+
+    Parameters
+    ----------
+    heard
+        What it said before, in which the cause of a failure may be.
 
     Raises
     ------
@@ -93,7 +99,7 @@ def patiently(
     deadline = monotonic() + LOCK_SECONDS
     while True:
         result = root.run(argv, stdin=stdin, timeout=seconds, ok=False)
-        said = f"{result.stdout}\n{result.stderr}"
+        said = f"{heard}\n{result.stdout}\n{result.stderr}"
         unreachable = _UNREACHABLE.search(said)
         unknown = {name for found in _UNKNOWN.finditer(said) for name in found.groups() if name}
         if unknown and not unreachable:
