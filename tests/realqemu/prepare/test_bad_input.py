@@ -2,7 +2,7 @@
 
 import contextlib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -165,7 +165,7 @@ def test_who_may_not_change_the_system_is_told_so(debian: Lab) -> None:
     debian.run(["cp", "-r", "/root/.ssh", home])
     debian.run(["chown", "-R", "visitor:", home])
     host = kk.connect(debian.ssh_uri.replace("root@", "visitor@"))
-    plans = (
+    plans: tuple[Callable[[], kk.Plan], ...] = (
         lambda: kk.plan_packages(host, ["kvmkit-tool"]),
         lambda: kk.plan_repository(host, kk.RepositorySpec(name="x", baseurl=NOBODY, suite="./")),
         lambda: kk.plan_qemu_conf(host, kk.QemuConfSpec(vnc_listen="127.0.0.1")),
