@@ -16,7 +16,17 @@ from kvmkit.practice import recorded
 if TYPE_CHECKING:
     from kvmkit.host import Host
 
-__all__ = ["Device", "Facts", "OperatingSystem", "Pool", "Unit", "parse", "parse_units", "read_facts"]
+__all__ = [
+    "Device",
+    "Facts",
+    "OperatingSystem",
+    "Pool",
+    "Unit",
+    "parse",
+    "parse_units",
+    "read_facts",
+    "split_sections",
+]
 
 PROBE_SECONDS = 60
 UNREADABLE = "unreadable"
@@ -137,7 +147,7 @@ def parse(text: str, *, where: str = "a capture", session: bool = False) -> Fact
     KvmkitError
         If the end is missing.
     """
-    sections = _sections(text)
+    sections = split_sections(text)
     if "end" not in sections:
         raise KvmkitError(f"the facts of {where} end early, after {text[-80:]!r}; is its shell a POSIX one?")
     user, *groups = sections["user"][0].split()
@@ -171,7 +181,8 @@ def parse(text: str, *, where: str = "a capture", session: bool = False) -> Fact
     )
 
 
-def _sections(text: str) -> dict[str, list[str]]:
+def split_sections(text: str) -> dict[str, list[str]]:
+    """Cut a capture into its sections: name to lines; blank lines and comments are left out."""
     sections: dict[str, list[str]] = {}
     lines: list[str] = []
     for line in text.splitlines():

@@ -1,6 +1,7 @@
 # Prints what check_host judges, in sections.  Sent to `sh -s`; with the argument `kvm`, only what decides
-# whether KVM can be used.  POSIX sh, as hosts have dash, bash or busybox.  It only reads: no network, and
-# no command that would load a kernel module or start libvirt.  What a host does not have is left out.
+# whether KVM can be used; with `network`, only what a bridge has to do with.  POSIX sh, as hosts have dash, bash
+# or busybox.  It only reads: no network, and no command that would load a kernel module or start libvirt.
+# What a host does not have is left out.
 
 LC_ALL=C
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
@@ -214,6 +215,7 @@ storage() {
 }
 
 probe() {
+    [ "${1:-}" = network ] && { user; os; kernel; units; network; return; }
     user; cpu; modules; kvm_device; qemu_conf; accounts
     [ "${1:-}" = kvm ] && return
     os; kernel; confinement; commands; units; network; storage

@@ -1,0 +1,256 @@
+"""Read the network of a host, in one round trip; and parse it, also from a capture."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.resources import files
+from typing import Any
+
+from kvmkit.bridge.claims import read_claims
+from kvmkit.bridge.facts import DNS, Address, BridgeSettings, Link, Network, Route, Session, Way
+from kvmkit.check import facts
+from kvmkit.errors import KvmkitError, Unsupported
+from kvmkit.host import Host
+from kvmkit.practice import recorded
+
+__all__ = ["parse_network", "probe_script", "read_network"]
+
+PROBE_SECONDS = 60
+AS_ROOT = """
+if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then
+    exec sudo -n sh -s network "${SSH_CONNECTION-}" "$@"
+fi
+exec sh -s network "${SSH_CONNECTION-}" "$@"
+"""
+"""The probe as root where that asks for no password; sudo keeps SSH_CONNECTION from it otherwise."""
+DEFAULT_RULES = {("local", 0), ("main", 32766), ("default", 32767)}
+
+
+def read_network(host: Host, *, reach: bool = False) -> Network:
+    """Read the network of a host, in one round trip.
+
+    Parameters
+    ----------
+    host
+        The host. As a user without rights one sees less: no firewall rules, no managers' files.
+    reach
+        Whether gateways, DNS servers and the SSH client are pinged, once each, which takes a second
+        if one does not answer.
+
+    Raises
+    ------
+    HostUnavailable, CommandFailed, CommandTimeout
+        If the host cannot be asked.
+    Unsupported
+        Its ``ip`` is missing or cannot write JSON.
+    """
+    if host.practice:
+        network = parse_network(recorded("practice-network.txt"), where=host.uri)
+        return replace(network, facts=replace(network.facts, practice=True))
+    argv = ["sh", "-c", AS_ROOT, "sh", *(["reach"] if reach else [])]
+    result = host.run(argv, stdin=probe_script(), timeout=PROBE_SECONDS)
+    return parse_network(result.stdout, where=host.uri, session=host.is_session)
+
+
+def probe_script() -> str:
+    """Give the script that ``sh -s network SSH_CONNECTION [reach]`` runs; the host check's comes first."""
+    return "".join(
+        files("kvmkit").joinpath(folder, "probe.sh").read_text(encoding="utf-8")
+        for folder in ("check", "bridge")
+    )
+
+
+def parse_network(text: str, *, where: str = "a capture", session: bool = False) -> Network:
+    """Make a network of what the probe printed.
+
+    Raises
+    ------
+    KvmkitError
+        If the end is missing.
+    Unsupported
+        As :func:`read_network`.
+    """
+    sections = facts.split_sections(text)
+    if "network end" not in sections:
+        raise KvmkitError(f"what {where} tells of its network ends early, after {text[-80:]!r}")
+    links = tuple(_links(_json(sections, "links", where), sections.get("wireless", [])))
+    system = facts.parse(text, where=where, session=session)
+    claims = tuple(read_claims(sections, links))
+    return Network(
+        facts=system,
+        links=links,
+        routes=tuple(
+            route
+            for family in (4, 6)
+            for route in _routes(_json(sections, f"routes {family}", where), family)
+        ),
+        dns=_dns(sections),
+        session=_session(sections.get("ssh", [])),
+        claims=claims,
+        files=_files(sections),
+        rules=tuple(
+            rule for family in (4, 6) for rule in _rules(_json(sections, f"rules {family}", where), family)
+        ),
+        eap=frozenset(_eap(sections)),
+        checkpoints=len(re.findall(r'"/', " ".join(sections.get("nm checkpoints", [])))),
+        transactions=tuple(sections.get("transactions", [])),
+        machine=_machine(sections.get("machine", [])),
+        zones=dict(_zones(sections.get("zones", []))),
+        ways=dict(map(_way, sections.get("ways", []))),
+    )
+
+
+def _json(sections: dict[str, list[str]], name: str, where: str) -> list[dict[str, Any]]:
+    lines = "".join(sections.get(name, []))
+    try:
+        # ip prints nothing where there is nothing.
+        found = json.loads(lines) if lines or name != "links" else None
+    except ValueError:
+        found = None if lines else []
+    if found is None:
+        raise Unsupported(
+            f"the network of {where} cannot be read: its ip is missing, or has no -json (iproute2 < 4.18)"
+        )
+    # Some versions put an empty object where a line of theirs has no JSON.
+    return [item for item in found if item]
+
+
+def _links(found: list[dict[str, Any]], wireless: list[str]) -> Iterator[Link]:
+    for item in found:
+        info = item.get("linkinfo", {})
+        kind, data, slave = (
+            info.get("info_kind", ""),
+            info.get("info_data", {}),
+            info.get("info_slave_data", {}),
+        )
+        settings = None
+        if kind == "bridge":
+            # In hundredths of a second.
+            settings = BridgeSettings(bool(data.get("stp_state")), data.get("forward_delay", 0) // 100)
+        yield Link(
+            name=item["ifname"],
+            index=item["ifindex"],
+            kind=kind,
+            type=item.get("link_type", ""),
+            mac=item.get("address", ""),
+            mtu=item.get("mtu", 0),
+            up="UP" in item.get("flags", []),
+            carrier="LOWER_UP" in item.get("flags", []),
+            master=item.get("master", ""),
+            lower=item.get("link") or "",
+            wireless=item["ifname"] in wireless,
+            addresses=tuple(map(_address, filter(None, item.get("addr_info", [])))),
+            bridge=settings,
+            port_state=slave.get("state", "") if info.get("info_slave_kind") == "bridge" else "",
+        )
+
+
+def _address(item: dict[str, Any]) -> Address:
+    return Address(
+        address=item["local"],
+        prefix=item["prefixlen"],
+        scope=item.get("scope", ""),
+        dynamic=bool(item.get("dynamic")),
+        broadcast=item.get("broadcast", ""),
+        peer=item.get("address", ""),
+    )
+
+
+def _routes(found: list[dict[str, Any]], family: int) -> Iterator[Route]:
+    for item in found:
+        via = item.get("via", {}).get("host", "")
+        flags = item.get("flags", [])
+        yield Route(
+            destination=item["dst"],
+            family=family,
+            gateway=item.get("gateway", via),
+            dev=item.get("dev", ""),
+            metric=item.get("metric", 0),
+            source=item.get("prefsrc", ""),
+            scope=item.get("scope", ""),
+            protocol=item.get("protocol", ""),
+            kind=item.get("type", "unicast"),
+            onlink="onlink" in flags,
+            mtu=next((m["mtu"] for m in item.get("metrics", []) if "mtu" in m), 0),
+            hops=len(item.get("nexthops", [])) or 1,
+        )
+
+
+def _rules(found: list[dict[str, Any]], family: int) -> Iterator[str]:
+    for item in found:
+        plain = item.get("src") == "all" and not set(item) - {"priority", "src", "table", "protocol"}
+        if not (plain and (item.get("table"), item.get("priority")) in DEFAULT_RULES):
+            words = " ".join(f"{name} {value}" for name, value in item.items())
+            yield f"IPv{family}: {words}"
+
+
+def _dns(sections: dict[str, list[str]]) -> DNS:
+    own = [line.split() for line in sections.get("resolv.conf", [])]
+    stub = [
+        words for words in own if words[0] == "nameserver" and words[1:] in (["127.0.0.53"], ["127.0.0.54"])
+    ]
+    behind = [line.split() for line in sections.get("resolved", [])]
+    asked = behind if stub else own
+    search = next((words[1:] for words in reversed(asked) if words[0] in ("search", "domain")), [])
+    servers = (words[1] for words in asked if words[0] == "nameserver" and len(words) > 1)
+    return DNS(tuple(dict.fromkeys(servers)), tuple(search))
+
+
+def _session(lines: list[str]) -> Session | None:
+    words = lines[0].split() if lines else []
+    return Session(words[0], words[2]) if len(words) == 4 else None
+
+
+def _files(sections: dict[str, list[str]]) -> dict[str, str]:
+    return {
+        name.removeprefix("file "): "".join(f"{line.removeprefix('|')}\n" for line in lines)
+        for name, lines in sections.items()
+        if name.startswith("file ")
+    }
+
+
+def _eap(sections: dict[str, list[str]]) -> Iterator[str]:
+    """Find links with 802.1X: in an active profile of NetworkManager, or by a supplicant for cables."""
+    name = ""
+    for line in sections.get("nm profiles", []):
+        key, _, value = line.partition(":")
+        if key == "connection.interface-name":
+            name = value
+        elif key == "802-1x.eap" and value:
+            yield name
+    for line in sections.get("daemons", []):
+        _comm, _, args = line.partition(" ")
+        if "wpa_supplicant" in args and re.search(r"-D\s*wired", args):
+            yield from re.findall(r"-i\s*(\S+)", args)
+
+
+def _machine(lines: list[str]) -> str:
+    """Name the hypervisor or cloud; systemd's word first, as it knows more of them than any list here."""
+    said = {name: value.strip() for name, _, value in (line.partition("=") for line in lines)}
+    product = " ".join(filter(None, (said.get("vendor"), said.get("product"))))
+    detected = said.get("detected", "")
+    if detected and detected != "none":
+        return f"{detected} ({product})" if product else detected
+    cloud = re.search(
+        r"amazon ec2|google compute|openstack|digitalocean|hetzner|vultr|alibaba", product, re.IGNORECASE
+    )
+    if cloud or (not detected and said.get("hypervisor")):
+        return product or "an unknown hypervisor"
+    return ""
+
+
+def _zones(lines: list[str]) -> Iterator[tuple[str, str]]:
+    zone = ""
+    for line in lines:
+        if not line.startswith((" ", "\t")):
+            zone = line.split()[0]
+        elif line.strip().startswith("interfaces:"):
+            yield from ((name, zone) for name in line.split()[1:])
+
+
+def _way(line: str) -> tuple[str, Way]:
+    address, dev, answers = line.split()
+    return address, Way("" if dev == "-" else dev, {"yes": True, "no": False}.get(answers))
