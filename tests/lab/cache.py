@@ -46,7 +46,8 @@ def claim_folder(parent: Path) -> tuple[Path, FileLock]:
         for left in folders.iterdir():
             try:
                 with FileLock(left / "owner.lock", timeout=0):
-                    shutil.rmtree(left)
+                    # An owner that ends right now gives up the lock first, and removes it itself.
+                    shutil.rmtree(left, ignore_errors=True)
             except Timeout:
                 continue
         folder = Path(tempfile.mkdtemp(dir=folders))
