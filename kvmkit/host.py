@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 import libvirt
@@ -20,6 +22,8 @@ PRACTICE_URI = "test:///default"
 URIS = "test:///default (practice), qemu:///system, qemu:///session, qemu+ssh://USER@HOST[:PORT]/system"
 NAME = re.compile(r"[\w.:][\w.:-]*")
 """A host's name or address."""
+OPENING = 60
+"""Seconds that libvirt's daemon has to answer in; one that is started by its socket takes a while."""
 JUST_NOW = 10
 """Seconds for which a host that ran a command is taken to be still there."""
 
@@ -61,7 +65,15 @@ class Host:
         """The SSH target; None on a local or practice host."""
         return self._runner if isinstance(self._runner, Ssh) else None
 
-    def run(self, argv: Sequence[str], *, stdin: str = "", timeout: float = 60, ok: bool = True) -> Result:
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str = "",
+        timeout: float = 60,
+        ok: bool = True,
+        fresh: bool = False,
+    ) -> Result:
         """Run a command on the host.
 
         Parameters
@@ -74,6 +86,9 @@ class Host:
             Seconds after which it is killed, whatever its children do.
         ok
             Whether a non-zero exit code is an error.
+        fresh
+            Whether to make a new connection for it, which shows that the host can be reached now. It gives
+            up after 3 seconds.
 
         Raises
         ------
@@ -86,7 +101,10 @@ class Host:
             raise Unsupported(
                 f"the practice host runs no commands: {argv[0]} needs a real host, such as {URIS}"
             )
-        result = self._runner.run(argv, stdin, timeout)
+        runner = self._runner
+        if fresh and isinstance(runner, Ssh):
+            runner = replace(runner, fresh=True)
+        result = runner.run(argv, stdin, timeout)
         self._answered = time.monotonic()
         return check(result, argv, self.uri) if ok else result
 
@@ -130,14 +148,7 @@ class Host:
                 return self._connection
         if self.ssh and time.monotonic() - self._answered > JUST_NOW:
             self.run(["true"])  # bounded in time and clear about keys and logins, which libvirt's ssh is not
-        try:
-            self._connection = libvirt.open(_libvirt_uri(self.uri))
-        except libvirt.libvirtError as error:
-            raise HostUnavailable(
-                f"libvirt does not answer on {self.uri}: {error.get_error_message()}. Start it there with "
-                "`systemctl start libvirtd` (or `virtqemud.socket`, where the daemons are modular); "
-                "kk.check_host(host) says what is missing."
-            ) from None
+        self._connection = _opened(self.uri)
         return self._connection
 
 
@@ -210,6 +221,30 @@ def _runner(uri: str) -> Runner:
         )
     target = f"{parts.username}@{name}" if parts.username else name
     return Ssh(uri, target, port, query.get("keyfile", ""), query.get("command", "ssh"))
+
+
+def _opened(uri: str) -> libvirt.virConnect:
+    """Open libvirt's connection, in a thread: its own waits for ever for a daemon that is sick."""
+    came: list[libvirt.virConnect | libvirt.libvirtError] = []
+
+    def come() -> None:
+        try:
+            came.append(libvirt.open(_libvirt_uri(uri)))
+        except libvirt.libvirtError as error:
+            came.append(error)
+
+    thread = threading.Thread(target=come, name=f"open {uri}", daemon=True)
+    thread.start()
+    thread.join(OPENING)
+    found = came[0] if came else None
+    if isinstance(found, libvirt.virConnect):
+        return found
+    why = found.get_error_message() if found else f"nothing came in {OPENING} s"
+    raise HostUnavailable(
+        f"libvirt does not answer on {uri}: {why}. Start it there with "
+        "`systemctl start libvirtd` (or `virtqemud.socket`, where the daemons are modular; "
+        "`journalctl -u libvirtd` says why one does not stay up); kk.check_host(host) says what is missing."
+    )
 
 
 def _libvirt_uri(uri: str) -> str:

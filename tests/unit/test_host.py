@@ -160,3 +160,20 @@ def test_a_connection_that_broke_is_opened_again(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(host, "_connection", Broken())
     with host.reading("use it after the daemon's restart") as third:
         assert third.getLibVersion()
+
+
+def test_a_daemon_that_never_answers_is_waited_for_with_a_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tests' ssh runs `true`, and is silent to all else for as long as its caller lives."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text('#!/bin/sh\nfor word; do :; done\n[ "$word" = true ] || exec cat >/dev/null\n')
+    ssh.chmod(0o755)
+    monkeypatch.setattr(module, "OPENING", 0.5)
+    host = kk.connect(f"qemu+ssh://kvm1/system?command={ssh}")
+
+    with (
+        pytest.raises(kk.HostUnavailable, match=r"nothing came in 0\.5 s\. Start it there"),
+        host.reading("x"),
+    ):
+        pass
