@@ -91,7 +91,8 @@ class Local:
 class Ssh:
     """Commands on another machine, over the same SSH target as libvirt's.
 
-    One control master per target keeps later commands to a single round trip.
+    One control master per target keeps later commands to a single round trip;
+    with `fresh` each command makes a connection of its own, and so shows that the host can be reached.
     Host keys are verified as the user's own ssh is configured to; nothing is
     ever asked on a terminal, as a notebook has none.
     """
@@ -101,21 +102,27 @@ class Ssh:
     port: int = 0
     keyfile: str = ""
     command: str = "ssh"
+    fresh: bool = False
 
     @property
     def argv(self) -> list[str]:
         """The ssh command line up to the target."""
-        # By key and command as well, unlike ssh's own %C: they decide who and where one is.
-        master = hashlib.sha256(repr(self).encode()).hexdigest()[:32]
         options = {
             "BatchMode": "yes",
-            "ConnectTimeout": "10",
-            "ControlMaster": "auto",
-            "ControlPath": f"{_control_folder()}/{master}",
-            "ControlPersist": "60",
+            "ConnectTimeout": "3" if self.fresh else "10",
             "ServerAliveInterval": "15",
             "ServerAliveCountMax": "8",
         }
+        if self.fresh:
+            options |= {"ControlMaster": "no", "ControlPath": "none"}
+        else:
+            # By key and command as well, unlike ssh's own %C: they decide who and where one is.
+            master = hashlib.sha256(repr(self).encode()).hexdigest()[:32]
+            options |= {
+                "ControlMaster": "auto",
+                "ControlPath": f"{_control_folder()}/{master}",
+                "ControlPersist": "60",
+            }
         argv = [self.command]
         for name, value in options.items():
             argv += ["-o", f"{name}={value}"]

@@ -19,9 +19,17 @@ class Root:
     host: Host
     prefix: tuple[str, ...] = ()
 
-    def run(self, argv: Sequence[str], *, stdin: str = "", timeout: float = 60, ok: bool = True) -> Result:
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str = "",
+        timeout: float = 60,
+        ok: bool = True,
+        fresh: bool = False,
+    ) -> Result:
         """Run a command; as :meth:`kvmkit.Host.run`."""
-        return self.host.run([*self.prefix, *argv], stdin=stdin, timeout=timeout, ok=ok)
+        return self.host.run([*self.prefix, *argv], stdin=stdin, timeout=timeout, ok=ok, fresh=fresh)
 
 
 def as_root(host: Host) -> Root:
