@@ -48,7 +48,7 @@ def claim_folder(parent: Path) -> tuple[Path, FileLock]:
                 with FileLock(left / "owner.lock", timeout=0):
                     # An owner that ends right now gives up the lock first, and removes it itself.
                     shutil.rmtree(left, ignore_errors=True)
-            except Timeout:
+            except (Timeout, FileNotFoundError):
                 continue
         folder = Path(tempfile.mkdtemp(dir=folders))
         lock = FileLock(folder / "owner.lock")
