@@ -34,6 +34,7 @@ from kvmkit.host import Host, connect
 from kvmkit.plan import Plan, Step
 from kvmkit.practice import fresh_practice_host
 from kvmkit.prepare.defaults import plan_defaults
+from kvmkit.prepare.fixes import Fix, fixes
 from kvmkit.prepare.group import plan_libvirt_group
 from kvmkit.prepare.packages import plan_packages
 from kvmkit.prepare.qemu_conf import QemuConfSpec, plan_qemu_conf
@@ -57,6 +58,7 @@ __all__ = [
     "CommandFailed",
     "CommandTimeout",
     "Conflict",
+    "Fix",
     "Host",
     "HostUnavailable",
     "InvalidSpec",
@@ -88,6 +90,7 @@ __all__ = [
     "console_log",
     "destroy",
     "eject_media",
+    "fixes",
     "form",
     "fresh_practice_host",
     "history",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from html import escape
 
@@ -45,6 +45,9 @@ class Check:
         What to do about it; empty where there is nothing to do.
     runbook
         The runbook that does it, for example ``20-prepare-host``; empty where there is none.
+    mended_by
+        The plan function that does it and what it is to be told, for example
+        ``("plan_qemu_conf", "vnc_listen")``; empty where none does. :func:`kvmkit.fixes` reads it.
     """
 
     check: str
@@ -54,6 +57,10 @@ class Check:
     why: str = ""
     fix: str = ""
     runbook: str = ""
+    mended_by: tuple[str, ...] = ()
+
+
+COLUMNS = ("check", "status", "found", "expected", "why", "fix", "runbook")
 
 
 class Report:
@@ -94,10 +101,9 @@ class Report:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """The rows as a DataFrame: RangeIndex; string columns named as the fields of :class:`Check`."""
-        columns = [f.name for f in fields(Check)]
-        rows = [[str(getattr(c, name)) for name in columns] for c in self.checks]
-        return pd.DataFrame(rows, columns=columns, dtype="str")
+        """The rows as a DataFrame: RangeIndex; strings check, status, found, expected, why, fix, runbook."""
+        rows = [[str(getattr(c, name)) for name in COLUMNS] for c in self.checks]
+        return pd.DataFrame(rows, columns=list(COLUMNS), dtype="str")
 
     @property
     def summary(self) -> str:
@@ -115,10 +121,13 @@ class Report:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
+        head = f"<p><b>{escape(self.summary)}</b></p>"
+        if not self.checks:
+            return head
         rows = "".join(_html_row(c) for c in self.checks)
         last = "what to do" if any(c.status in ADVISED for c in self.checks) else ""
         heads = "".join(f"<th style='text-align:left'>{head}</th>" for head in ("", "check", "found", last))
-        return f"<p><b>{escape(self.summary)}</b></p><table><tr>{heads}</tr>{rows}</table>"
+        return f"{head}<table><tr>{heads}</tr>{rows}</table>"
 
 
 def _advice(c: Check) -> list[tuple[str, str]]:

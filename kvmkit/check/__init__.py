@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvmkit.check.cpu import judge_cpu
+from kvmkit.check.defaults import judge_defaults
 from kvmkit.check.facts import Facts, read_facts
 from kvmkit.check.kernel import judge_kernel
 from kvmkit.check.network import judge_network
@@ -12,6 +13,7 @@ from kvmkit.check.packages import judge_packages
 from kvmkit.check.security import judge_security
 from kvmkit.check.services import judge_answer, judge_services
 from kvmkit.check.storage import judge_storage
+from kvmkit.check.system import judge_system
 from kvmkit.report import Check, Report
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ def check_host(host: Host) -> Report:
 def judge_facts(facts: Facts, *, local: bool = True) -> list[Check]:
     """Judge all that the probe saw; `local`: whether runbooks run on the host itself."""
     return [
+        judge_system(facts.os),
         *judge_packages(facts, local=local),
         *judge_cpu(facts),
         *judge_kernel(facts),
@@ -64,4 +67,5 @@ def judge_facts(facts: Facts, *, local: bool = True) -> list[Check]:
         *judge_security(facts),
         *judge_network(facts),
         *judge_storage(facts),
+        *judge_defaults(facts),
     ]

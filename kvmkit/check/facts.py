@@ -111,6 +111,8 @@ class Facts:
     forward_policies: tuple[str, ...] | None = None
     pools: tuple[Pool, ...] = ()
     pools_hidden: bool = False
+    defaults: Mapping[str, frozenset[str]] | None = None
+    """The pool and the network named ``default``: each defined, active, autostart, or nothing of it."""
 
     @property
     def x86(self) -> bool:
@@ -132,7 +134,8 @@ def read_facts(host: Host, *, only_kvm: bool = False) -> Facts:
         If the host cannot be asked.
     """
     if host.practice:
-        return dataclasses.replace(parse(recorded("practice-facts.txt")), practice=True)
+        facts = parse(recorded("practice-facts.txt"))
+        return dataclasses.replace(facts, practice=True, defaults=_practice_defaults(host))
     probe = files("kvmkit").joinpath("check", "probe.sh").read_text(encoding="utf-8")
     argv = ["sh", "-s", "kvm"] if only_kvm else ["sh", "-s"]
     result = host.run(argv, stdin=probe, timeout=PROBE_SECONDS)
@@ -178,6 +181,8 @@ def parse(text: str, *, where: str = "a capture", session: bool = False) -> Fact
         forward_policies=_readable(sections.get("forward", []), _forward_policies),
         pools=tuple(_pool(line) for line in pools if line != UNREADABLE),
         pools_hidden=UNREADABLE in pools,
+        # A capture from before this was looked for does not tell.
+        defaults=_readable(sections.get("defaults", [UNREADABLE]), _defaults),
     )
 
 
@@ -274,3 +279,20 @@ def _forward_policies(lines: list[str]) -> tuple[str, ...]:
 def _pool(line: str) -> Pool:
     size, free, folder = line.split(" ", 2)
     return Pool(PurePosixPath(folder), int(size), int(free))
+
+
+def _defaults(lines: list[str]) -> dict[str, frozenset[str]]:
+    return {kind: frozenset(words) for kind, *words in map(str.split, lines)}
+
+
+def _practice_defaults(host: Host) -> dict[str, frozenset[str]]:
+    """Ask the test driver, whose pools and networks are its own, and not recorded."""
+    with host.reading("look for the default pool and network") as connection:
+        things = {"pool": connection.listAllStoragePools(), "network": connection.listAllNetworks()}
+        lines = [
+            f"{kind} defined {'active' * thing.isActive()} {'autostart' * thing.autostart()}"
+            for kind, found in things.items()
+            for thing in found
+            if thing.name() == "default"
+        ]
+    return {"pool": frozenset(), "network": frozenset()} | _defaults(lines)

@@ -204,6 +204,26 @@ free_space() {
     done
 }
 
+# default KIND FOLDER STATE: how libvirt's pool or network of that name stands, by its files.
+default() {
+    said=$1
+    [ -e "$2/default.xml" ] && said="$said defined"
+    [ -e "$3/default.xml" ] && said="$said active"
+    [ -e "$2/autostart/default.xml" ] && said="$said autostart"
+    echo "$said"
+}
+
+# By files, as asking libvirt takes a round trip for each thing, and may start it.
+defaults() {
+    echo "### defaults"
+    for folder in /etc/libvirt /etc/libvirt/storage /etc/libvirt/qemu /etc/libvirt/qemu/networks \
+        /run/libvirt /run/libvirt/storage /run/libvirt/network; do
+        [ -d "$folder" ] && [ ! -x "$folder" ] && echo unreadable && return
+    done
+    default pool /etc/libvirt/storage /run/libvirt/storage
+    default network /etc/libvirt/qemu/networks /run/libvirt/network
+}
+
 storage() {
     echo "### pools system"
     for pool in /etc/libvirt/storage /etc/libvirt/storage/*.xml; do
@@ -218,7 +238,7 @@ probe() {
     [ "${1:-}" = network ] && { user; os; kernel; units; network; return; }
     user; cpu; modules; kvm_device; qemu_conf; accounts
     [ "${1:-}" = kvm ] && return
-    os; kernel; confinement; commands; units; network; storage
+    os; kernel; confinement; commands; units; network; storage; defaults
 }
 
 # The commands must not read the script's own rest, which is on standard input.

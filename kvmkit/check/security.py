@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from kvmkit.check.facts import Facts
+from kvmkit.check.system import mended
 from kvmkit.report import Check, Status
 
 __all__ = ["judge_security"]
 
-RUNBOOK = "20-prepare-host"
 RED_HAT = {"rhel", "fedora", "centos"}
 LOOPBACK = {"", "127.0.0.1", "::1", "localhost"}
 
@@ -25,22 +25,27 @@ def _confinement(facts: Facts) -> Check:
         "SELinux or AppArmor",
         expected="SELinux enforcing, or AppArmor with libvirt's profiles",
         why="a guest that breaks out of QEMU still meets it; with right labels nothing needs it turned off",
-        runbook=RUNBOOK,
     )
     if "none" in (facts.qemu_conf or {}).get("security_driver", ""):
         fix = "take security_driver out of /etc/libvirt/qemu.conf and restart libvirt"
-        return row(Status.WARN, "qemu.conf says security_driver = none: VMs are not confined", fix=fix)
+        plan = mended(facts, "plan_qemu_conf", "security_driver")
+        return row(
+            Status.WARN, "qemu.conf says security_driver = none: VMs are not confined", fix=fix, **plan
+        )
     if facts.values.get("selinux") == "1":
         return row(Status.PASS, "SELinux enforcing")
     if facts.values.get("selinux") == "0":
         fix = "restorecon -R the images' folders, setenforce 1, and SELINUX=enforcing in /etc/selinux/config"
-        return row(Status.WARN, "SELinux permissive: what it would forbid is only logged", fix=fix)
+        plan = mended(facts, "plan_selinux")
+        return row(Status.WARN, "SELinux permissive: what it would forbid is only logged", fix=fix, **plan)
     if facts.values.get("apparmor") == "Y":
         return _apparmor(facts, row)
     if facts.selinux_config or RED_HAT & {facts.os.id, *facts.os.like}:
         said = f" (SELINUX={facts.selinux_config} in its file)" if facts.selinux_config else ""
         fix = "SELINUX=permissive in /etc/selinux/config, reboot (files get labels), then SELINUX=enforcing"
-        return row(Status.WARN, f"SELinux disabled{said}", fix=fix)
+        # Without its file there is no policy to turn on.
+        plan = mended(facts, "plan_selinux") if facts.selinux_config else {}
+        return row(Status.WARN, f"SELinux disabled{said}", fix=fix, **plan)
     return row(Status.WARN, "neither: only QEMU's user confines VMs", fix="install apparmor, and reboot")
 
 
@@ -71,7 +76,6 @@ def _vnc_listen(facts: Facts) -> Check:
         "qemu.conf: vnc_listen",
         expected="127.0.0.1, the default",
         why="a VM's screen, unencrypted and without a password, is for whoever reaches its port",
-        runbook=RUNBOOK,
     )
     if unread := _unread(facts):
         return row(Status.SKIP, unread)
@@ -81,7 +85,7 @@ def _vnc_listen(facts: Facts) -> Check:
         return row(Status.PASS, conf.get("vnc_listen") or "not set: 127.0.0.1")
     found = ", ".join(f"{name} = {conf[name]}" for name in names) + ": other machines can connect"
     fix = "take it out, restart libvirt, and look through a tunnel: ssh -L 5900:127.0.0.1:5900 HOST"
-    return row(Status.WARN, found, fix=fix)
+    return row(Status.WARN, found, fix=fix, **mended(facts, "plan_qemu_conf", *names))
 
 
 def _user(facts: Facts) -> Check:
@@ -90,17 +94,18 @@ def _user(facts: Facts) -> Check:
         "qemu.conf: user and group",
         expected="not set: libvirt-qemu on Debian and Ubuntu, qemu elsewhere",
         why="QEMU as root gives a guest that breaks out the whole host",
-        runbook=RUNBOOK,
     )
     if unread := _unread(facts):
         return row(Status.SKIP, unread)
     conf = facts.qemu_conf or {}
-    found = ", ".join(f"{name} = {conf[name]}" for name in ("user", "group") if conf.get(name))
+    names = [name for name in ("user", "group") if conf.get(name)]
+    found = ", ".join(f"{name} = {conf[name]}" for name in names)
     if not found:
         return row(Status.PASS, "not set: the distribution's own")
     if {conf.get("user"), conf.get("group")} & {"root", "0", "+0"}:
         fix = "take user and group out, and restart libvirt, which gives QEMU's user the images of its VMs"
-        return row(Status.WARN, f"{found}: QEMU has root's rights", fix=fix)
+        plan = mended(facts, "plan_qemu_conf", *names)
+        return row(Status.WARN, f"{found}: QEMU has root's rights", fix=fix, **plan)
     return row(Status.PASS, f"{found}: it must be able to open /dev/kvm")
 
 
@@ -110,7 +115,6 @@ def _ownership(facts: Facts) -> Check:
         "qemu.conf: dynamic_ownership",
         expected="1, the default",
         why="libvirt gives a disk image to QEMU's user while the VM runs",
-        runbook=RUNBOOK,
     )
     if unread := _unread(facts):
         return row(Status.SKIP, unread)
@@ -118,4 +122,5 @@ def _ownership(facts: Facts) -> Check:
     if value != "0":
         return row(Status.PASS, value or "not set: 1")
     found = "0: a VM starts only if its images already belong to QEMU's user"
-    return row(Status.WARN, found, fix="take it out, and restart libvirt")
+    plan = mended(facts, "plan_qemu_conf", "dynamic_ownership")
+    return row(Status.WARN, found, fix="take it out, and restart libvirt", **plan)

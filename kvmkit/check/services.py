@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kvmkit.check.facts import Facts, Unit
+from kvmkit.check.packages import can_install
+from kvmkit.check.system import mended
 from kvmkit.errors import HostUnavailable
 from kvmkit.report import Check, Status
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["judge_answer", "judge_services"]
 
-RUNBOOK = "20-prepare-host"
 DAEMONS = ("libvirtd", "virtqemud")
 # What a VM needs where each driver has a daemon of its own.
 MODULAR = ("virtqemud", "virtnetworkd", "virtstoraged")
@@ -41,17 +42,28 @@ def judge_answer(host: Host, facts: Facts) -> Check:
     except HostUnavailable as error:
         # Where it was libvirt that failed, its own words: the advice around them leads here.
         said = str(error.__context__ or error)
-        return row(Status.FAIL, f"no: {said}", fix=_make_it_answer(facts, said), runbook=RUNBOOK)
+        return row(Status.FAIL, f"no: {said}", **_make_it_answer(facts, said))
 
 
-def _make_it_answer(facts: Facts, said: str) -> str:
+def _make_it_answer(facts: Facts, said: str) -> dict[str, Any]:
+    """Say what to do, and which plan does it."""
     if not facts.commands.intersection(DAEMONS):
-        return INSTALL
-    if "ermission denied" in said or "authentication" in said:
-        return f"usermod -aG libvirt {facts.user}, and log in again"
+        return _install(facts)
     if facts.session:
-        return "run `virsh -c qemu:///session uri` in a terminal: it says what stands in its way"
-    return f"systemctl enable --now {_to_enable(facts)}"
+        return {"fix": "run `virsh -c qemu:///session uri` in a terminal: it says what stands in its way"}
+    if "ermission denied" in said or "authentication" in said:
+        fix = f"usermod -aG libvirt {facts.user}, and log in again"
+        return {"fix": fix, **mended(facts, "plan_libvirt_group", facts.user)}
+    return _enable(facts, f"systemctl enable --now {_to_enable(facts)}")
+
+
+def _install(facts: Facts) -> dict[str, Any]:
+    # Where it is not known how packages are named, the row of the packages offers no plan, nor does this.
+    return {"fix": INSTALL} | (mended(facts, "plan_packages") if can_install(facts) else {})
+
+
+def _enable(facts: Facts, fix: str) -> dict[str, Any]:
+    return {"fix": fix, **mended(facts, "plan_service")}
 
 
 def _to_enable(facts: Facts) -> str:
@@ -71,20 +83,20 @@ def _at_boot(facts: Facts) -> Check:
         "libvirt at boot",
         expected="libvirtd, or virtqemud and its kin, start at boot",
         why="VMs marked autostart come back after a reboot only if libvirt does",
-        runbook=RUNBOOK,
     )
     if facts.session:
         return row(Status.SKIP, "qemu:///session starts when it is used")
     if facts.practice:
-        return row(Status.SKIP, "rehearsed: libvirtd starts at boot on the recorded host; here is no service")
+        found = "rehearsed: libvirtd starts at boot on the recorded host; here is no service"
+        return row(Status.SKIP, found, **mended(facts, "plan_service"))
     if facts.units is None:
         return row(Status.SKIP, NO_SYSTEMD)
     if not facts.commands.intersection(DAEMONS):
-        return row(Status.FAIL, "libvirt is not installed", fix=INSTALL)
-    return _enabled(facts.units, _to_enable(facts), row)
+        return row(Status.FAIL, "libvirt is not installed", **_install(facts))
+    return _enabled(facts, facts.units, row)
 
 
-def _enabled(units: Mapping[str, Unit], to_enable: str, row: partial[Check]) -> Check:
+def _enabled(facts: Facts, units: Mapping[str, Unit], row: partial[Check]) -> Check:
     def enabled(daemon: str, kind: str) -> bool:
         unit = units.get(f"{daemon}.{kind}")
         return unit is not None and unit.starts_at_boot
@@ -92,16 +104,16 @@ def _enabled(units: Mapping[str, Unit], to_enable: str, row: partial[Check]) -> 
     started = [daemon for daemon in DAEMONS if enabled(daemon, "service")]
     listening = [daemon for daemon in DAEMONS if enabled(daemon, "socket")]
     if not started and not listening:
-        fix = f"systemctl enable --now {to_enable}"
-        return row(Status.FAIL, "neither libvirtd nor virtqemud is enabled", fix=fix)
+        fix = f"systemctl enable --now {_to_enable(facts)}"
+        return row(Status.FAIL, "neither libvirtd nor virtqemud is enabled", **_enable(facts, fix))
     if not started:
         found = f"only {listening[0]}.socket is enabled: autostarted VMs wait until somebody connects"
-        return row(Status.WARN, found, fix=f"systemctl enable {listening[0]}.service")
+        return row(Status.WARN, found, **_enable(facts, f"systemctl enable {listening[0]}.service"))
     asleep = [name for name in MODULAR if not enabled(name, "socket") and not enabled(name, "service")]
     if "libvirtd" not in started and asleep:
         found = f"virtqemud is enabled, {' and '.join(asleep)} not: networks or pools do not answer"
         fix = "systemctl enable --now " + " ".join(f"{name}.socket" for name in asleep)
-        return row(Status.WARN, found, fix=fix)
+        return row(Status.WARN, found, **_enable(facts, fix))
     return row(Status.PASS, f"{started[0]} is enabled")
 
 

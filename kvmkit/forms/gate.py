@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -19,7 +20,7 @@ from kvmkit.report import Report
 __all__ = ["ApplyForm", "apply_form"]
 
 
-def apply_form(plan: Plan, confirm: str = "", form: SpecForm[Any] | None = None) -> ApplyForm:
+def apply_form(plan: Plan, confirm: str | Sequence[str] = "", form: SpecForm[Any] | None = None) -> ApplyForm:
     """Let a person apply a plan by a click; without a person, apply it only if `confirm` says so.
 
     Parameters
@@ -27,8 +28,9 @@ def apply_form(plan: Plan, confirm: str = "", form: SpecForm[Any] | None = None)
     plan
         From one of the ``plan_`` functions.
     confirm
-        Without a person (papermill, nbval): the plan's id, as a promise that somebody has read
-        it; on the practice host ``"practice"`` will do. With a person it counts for nothing.
+        Without a person (papermill, nbval): the plan's id, or a list that has it, as a promise
+        that somebody has read it; on the practice host ``"practice"`` will do. With a person it
+        counts for nothing.
     form
         The form that the plan was made from: if it is edited, the plan is void.
 
@@ -57,7 +59,7 @@ class ApplyForm(Shown):
         The plan.
     """
 
-    def __init__(self, plan: Plan, confirm: str, form: SpecForm[Any] | None) -> None:
+    def __init__(self, plan: Plan, confirm: str | Sequence[str], form: SpecForm[Any] | None) -> None:
         self.plan = plan
         self._form = form
         self._planned_from = form.taken if form else None
@@ -69,6 +71,8 @@ class ApplyForm(Shown):
         self._button = widgets.Button(description=f"Apply {plan.id}", tooltip=plan.title).add_class(
             "kvmkit-apply"
         )
+        if plan.empty:
+            self._button.layout.display = "none"
         self._word = _word_to_type(plan)
         self._typed = widgets.Text(
             description=f"Type {self._word} to go on",
@@ -179,8 +183,9 @@ class ApplyForm(Shown):
         return f"<p>{escape(repr(self))}</p>"
 
 
-def _confirmed(plan: Plan, confirm: str) -> bool:
-    return confirm == plan.id or (confirm == "practice" and plan.uri == PRACTICE_URI)
+def _confirmed(plan: Plan, confirm: str | Sequence[str]) -> bool:
+    ids = [confirm] if isinstance(confirm, str) else confirm
+    return plan.id in ids or ("practice" in ids and plan.uri == PRACTICE_URI)
 
 
 def _word_to_type(plan: Plan) -> str:

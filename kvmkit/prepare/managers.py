@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kvmkit.check.facts import Facts
-from kvmkit.check.packages import judge_packages, kin, package_manager
+from kvmkit.check.packages import package_manager
+from kvmkit.check.system import judge_system, kin
 from kvmkit.errors import Unsupported
 from kvmkit.prepare.apt import Apt
 from kvmkit.prepare.manager import Manager
@@ -23,7 +24,7 @@ def manager_of(facts: Facts, where: str) -> str:
     Unsupported
         The system is too old, unknown, or has none that kvmkit knows.
     """
-    system = judge_packages(facts)[0]
+    system = judge_system(facts.os)
     if system.status is Status.FAIL:
         raise Unsupported(f"{where} cannot be prepared: {system.found}; {system.fix}")
     found = facts.os.name or "an unknown system"

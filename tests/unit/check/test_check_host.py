@@ -7,7 +7,7 @@ import pytest
 
 import kvmkit as kk
 from kvmkit.check import judge_facts
-from kvmkit.check.facts import Facts, read_facts
+from kvmkit.check.facts import Facts, OperatingSystem, read_facts
 from kvmkit.check.services import _make_it_answer
 
 # A libvirt that no machine has, on whatever machine this is.
@@ -34,20 +34,37 @@ def test_the_other_rows_are_this_machines() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "commands", "fix"),
+    ("said", "commands", "fix", "plan"),
     [
-        ("No such file", frozenset(), "install libvirt: see the row of the packages"),
-        ("Permission denied", {"libvirtd"}, "usermod -aG libvirt pat, and log in again"),
+        ("No such file", {"dnf"}, "install libvirt: see the row of the packages", ("plan_packages",)),
+        (
+            "Permission denied",
+            {"libvirtd"},
+            "usermod -aG libvirt pat, and log in again",
+            ("plan_libvirt_group", "pat"),
+        ),
         (
             "authentication unavailable: no polkit agent",
             {"libvirtd"},
             "usermod -aG libvirt pat, and log in again",
+            ("plan_libvirt_group", "pat"),
         ),
-        ("Connection refused", {"libvirtd"}, "systemctl enable --now libvirtd.service"),
+        ("Connection refused", {"libvirtd"}, "systemctl enable --now libvirtd.service", ("plan_service",)),
     ],
 )
-def test_the_fix_fits_what_libvirt_said(said: str, commands: frozenset[str], fix: str) -> None:
-    assert _make_it_answer(Facts(user="pat", commands=frozenset(commands)), said) == fix
+def test_the_fix_fits_what_libvirt_said(
+    said: str, commands: set[str], fix: str, plan: tuple[str, ...]
+) -> None:
+    facts = Facts(user="pat", commands=frozenset(commands), os=OperatingSystem("fedora", (), "41"))
+    told = _make_it_answer(facts, said)
+
+    assert (told["fix"], told["mended_by"], told["runbook"]) == (fix, plan, "20-prepare-host")
+
+
+def test_a_session_that_does_not_answer_is_mended_by_hand() -> None:
+    facts = Facts(session=True, commands=frozenset({"libvirtd"}), os=OperatingSystem("fedora", (), "41"))
+
+    assert _make_it_answer(facts, "Permission denied").keys() == {"fix"}
 
 
 def test_it_calls_ssh_once_for_the_facts_and_once_for_libvirt(tmp_path: Path) -> None:
@@ -57,6 +74,6 @@ def test_it_calls_ssh_once_for_the_facts_and_once_for_libvirt(tmp_path: Path) ->
     ssh.chmod(ssh.stat().st_mode | stat.S_IXUSR)
     report = kk.check_host(kk.connect(f"qemu+ssh://kvm1/system?command={ssh}&socket=/nowhere/libvirt-sock"))
 
-    assert len(report.checks) == 23
+    assert len(report.checks) == 24
     assert report.checks[0].status == "FAIL"
     assert (tmp_path / "calls").read_text().count("call") == 2

@@ -22,6 +22,7 @@ def told(checks: list[kk.Check]) -> str:
             for name in ("expected", "fix", "runbook")
             if (text := getattr(check, name))
         ]
+        lines += [f"      mended by: {' '.join(check.mended_by)}"] if check.mended_by else []
     return "\n".join(lines) + "\n"
 
 
@@ -40,9 +41,18 @@ def test_a_capture_gives_the_expected_report(capture: Path) -> None:
 def test_every_row_is_whole_and_every_fault_has_a_fix(capture: Path, session: bool) -> None:
     checks = judge_facts(parse(capture.read_text(), session=session))
 
-    assert len({check.check for check in checks}) == len(checks) == 22
+    assert len({check.check for check in checks}) == len(checks) == 23
     assert all(check.found and check.expected and check.why for check in checks)
     assert [check.check for check in checks if check.status in ("WARN", "FAIL") and not check.fix] == []
+
+
+@pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("session", [False, True], ids=["system", "session"])
+def test_only_what_is_wrong_is_mended_and_the_runbook_that_is_named_can(capture: Path, session: bool) -> None:
+    checks = judge_facts(parse(capture.read_text(), session=session))
+
+    assert all(check.status in ("WARN", "FAIL") for check in checks if check.mended_by)
+    assert all((check.runbook == "20-prepare-host") == bool(check.mended_by) for check in checks)
 
 
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.stem)

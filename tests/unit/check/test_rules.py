@@ -48,22 +48,22 @@ def test_operating_system(debian12: Facts, os: OperatingSystem, status: str, fou
 
 
 @pytest.mark.parametrize(
-    ("managers", "fix"),
+    ("managers", "fix", "plan"),
     [
-        ({"apt-get"}, "apt-get install qemu-system-x86 libvirt-daemon-system"),
-        ({"dnf", "yum"}, "dnf install qemu-kvm libvirt-daemon-kvm"),
-        ({"yum"}, "yum install qemu-kvm libvirt-daemon-kvm"),
-        ({"zypper"}, "zypper install qemu-x86 libvirt-daemon-qemu"),
-        (set(), "install qemu-kvm libvirt-daemon-kvm, however it is called here"),
+        ({"apt-get"}, "apt-get install qemu-system-x86 libvirt-daemon-system", ("plan_packages",)),
+        ({"dnf", "yum"}, "dnf install qemu-kvm libvirt-daemon-kvm", ("plan_packages",)),
+        ({"yum"}, "yum install qemu-kvm libvirt-daemon-kvm", ()),
+        ({"zypper"}, "zypper install qemu-x86 libvirt-daemon-qemu", ("plan_packages",)),
+        (set(), "install qemu-kvm libvirt-daemon-kvm, however it is called here", ()),
     ],
 )
 def test_missing_packages_are_named_as_the_distribution_does(
-    debian12: Facts, managers: set[str], fix: str
+    debian12: Facts, managers: set[str], fix: str, plan: tuple[str, ...]
 ) -> None:
     commands = debian12.commands - {"apt-get", "qemu-system-x86_64", "libvirtd"} | managers
     check = row(debian12, "packages", commands=commands)
 
-    assert (check.status, check.fix, check.runbook) == ("FAIL", fix, "20-prepare-host")
+    assert (check.status, check.fix, check.mended_by) == ("FAIL", fix, plan)
     assert check.found == "missing: qemu-system-x86_64, libvirtd"
 
 

@@ -43,17 +43,29 @@ def test_without_a_person_a_confirmed_plan_is_applied_at_once(confirm: str) -> N
     assert repr(gate) == "Applied: create VM web1 on test:///default: 3 PASS"
 
 
+def test_several_plans_are_confirmed_by_a_list_of_their_ids() -> None:
+    plans = [plan_web1(), kk.plan_vm(HOST, kk.VMSpec(name="web2"))]
+    ids = [plan.id for plan in plans]
+
+    assert all(kk.apply_form(plan, ids).wait().ok for plan in plans)
+    with pytest.raises(kk.NotApplied, match="create VM web3"):
+        kk.apply_form(kk.plan_vm(HOST, kk.VMSpec(name="web3")), ids).wait()
+
+
 def test_the_word_practice_is_nothing_to_a_real_host() -> None:
     plan = kk.Plan(uri="qemu:///system", title="nothing real", steps=(Step(action="none", title="none"),))
 
     with pytest.raises(kk.NotApplied):
         kk.apply_form(plan, "practice").wait()
+    with pytest.raises(kk.NotApplied):
+        kk.apply_form(plan, ["practice", "p000000000"]).wait()
 
 
 def test_a_plan_without_steps_is_all_fine() -> None:
-    report = kk.apply_form(kk.Plan(uri=HOST.uri, title="as it is", steps=())).wait()
+    gate = kk.apply_form(kk.Plan(uri=HOST.uri, title="as it is", steps=()))
 
-    assert (report.ok, report.checks) == (True, ())
+    assert (gate.wait().ok, gate.wait().checks) == (True, ())
+    assert gate._button.layout.display == "none"
 
 
 @pytest.mark.usefixtures("person")
