@@ -1,10 +1,9 @@
-"""Debian packages made for a test, in a repository on the lab itself: a real apt that reaches for nothing."""
+"""Debian packages made for a test, in a repository on the host itself: real apt, and nothing to reach for."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tests.lab.lab import Lab
+import kvmkit as kk
 
 REPOSITORY = "/srv/packages"
 PACKAGES_URL = f"copy:{REPOSITORY}"
@@ -27,34 +26,41 @@ class Package:
     postinst: str = ""
 
 
-def serve(lab: Lab, packages: Iterable[Package]) -> None:
-    """Make these packages the only ones that the lab's apt can have."""
-    lab.run(["mkdir", "-p", REPOSITORY])
-    index = "\n".join(_build(lab, package) for package in packages)
-    lab.path(f"{REPOSITORY}/Packages").write_text(index)
-    use(lab, PACKAGES_URL)
+def serve(host: kk.Host, packages: Iterable[Package]) -> None:
+    """Make a flat repository of these packages; it is not signed."""
+    host.run(["mkdir", "-p", REPOSITORY])
+    index = "\n".join(_build(host, package) for package in packages)
+    write(host, f"{REPOSITORY}/Packages", index)
 
 
-def use(lab: Lab, url: str) -> None:
-    """Have the lab's apt get packages from one flat repository, and forget what it knew of others."""
-    lab.path("/etc/apt/sources.list").write_text(f"deb [trusted=yes] {url} ./\n")
-    lab.run(["sh", "-c", "rm -rf /var/lib/apt/lists/* /etc/apt/sources.list.d/*"])
+def use(host: kk.Host, url: str) -> None:
+    """Have apt get packages from one flat repository alone, and forget what it knew of others."""
+    write(host, "/etc/apt/sources.list", f"deb [trusted=yes] {url} ./\n")
+    host.run(["sh", "-c", "rm -rf /var/lib/apt/lists/* /etc/apt/sources.list.d/*"])
 
 
-def _build(lab: Lab, package: Package) -> str:
+def write(host: kk.Host, path: str, text: str) -> None:
+    """Write a file on the host."""
+    host.run(["tee", path], stdin=text)
+
+
+def _build(host: kk.Host, package: Package) -> str:
     """Build one, and return its paragraph of the index (deb-control(5), and apt's own fields)."""
-    folder, file = f"/tmp/{package.name}", f"{REPOSITORY}/{package.name}.deb"  # noqa: S108 (the lab's)
-    lab.run(["mkdir", "-p", f"{folder}/DEBIAN", f"{folder}/opt/{package.name}"])
-    lab.path(f"{folder}/opt/{package.name}/data").write_bytes(os.urandom(package.size))
+    file = f"{REPOSITORY}/{package.name}.deb"
+    folder = host.run(["mktemp", "-d"]).stdout.strip()
+    data = f"{folder}/opt/{package.name}"
+    host.run(["mkdir", "-p", f"{folder}/DEBIAN", data])
+    host.run(["sh", "-c", 'head -c "$1" /dev/urandom > "$2/data"', "sh", str(package.size), data])
     control = f"Package: {package.name}\nVersion: 1.0\nArchitecture: all\nMaintainer: nobody\n"
     control += f"Depends: {package.depends}\n" if package.depends else ""
     control += "Description: made for a test\n"
-    lab.path(f"{folder}/DEBIAN/control").write_text(control)
+    write(host, f"{folder}/DEBIAN/control", control)
     if package.postinst:
-        script = lab.path(f"{folder}/DEBIAN/postinst")
-        script.write_text(f"#!/bin/sh\nset -e\n{package.postinst}\n")
-        script.chmod(0o755)
-    lab.run(["dpkg-deb", "--build", "--root-owner-group", "-Znone", folder, file])
-    digest = lab.run(["sha256sum", file]).stdout.split()[0]
-    size = lab.path(file).stat().st_size
+        write(host, f"{folder}/DEBIAN/postinst", f"#!/bin/sh\nset -e\n{package.postinst}\n")
+        host.run(["chmod", "755", f"{folder}/DEBIAN/postinst"])
+    host.run(["chmod", "755", folder])
+    host.run(["dpkg-deb", "--build", "--root-owner-group", "-Znone", folder, file])
+    host.run(["rm", "-r", folder])
+    digest = host.run(["sha256sum", file]).stdout.split()[0]
+    size = host.run(["stat", "-c", "%s", file]).stdout.strip()
     return f"{control}Filename: ./{package.name}.deb\nSize: {size}\nSHA256: {digest}\n"

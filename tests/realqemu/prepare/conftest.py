@@ -6,7 +6,7 @@ import pytest
 
 import kvmkit as kk
 from tests.lab.lab import Lab
-from tests.lab.packages import Package, serve
+from tests.lab.packages import PACKAGES_URL, Package, serve, use
 
 PACKAGES = (
     Package("kvmkit-base"),
@@ -23,7 +23,9 @@ def debian() -> Iterator[Lab]:
     if reason := Lab.unavailable():
         pytest.skip(f"no lab: {reason}")
     with Lab() as lab:
-        serve(lab, PACKAGES)
+        host = kk.connect(lab.ssh_uri)
+        serve(host, PACKAGES)
+        use(host, PACKAGES_URL)
         yield lab
 
 

@@ -40,13 +40,13 @@ def full(lab: Lab, folder: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def repository(lab: Lab, url: str) -> Iterator[None]:
+def repository(host: kk.Host, url: str) -> Iterator[None]:
     """Have the host's apt use another repository for a while."""
-    use(lab, url)
+    use(host, url)
     try:
         yield
     finally:
-        use(lab, PACKAGES_URL)
+        use(host, PACKAGES_URL)
 
 
 @contextlib.contextmanager
@@ -96,7 +96,7 @@ def test_a_package_that_does_not_exist_is_named(debian: Lab, host: kk.Host) -> N
 
 def test_packages_of_a_repository_that_does_not_answer_are_refused(debian: Lab, host: kk.Host) -> None:
     with (
-        repository(debian, NOBODY),
+        repository(host, NOBODY),
         unchanged(debian),
         pytest.raises(kk.CommandFailed, match=r"Failed to fetch http://127\.0\.0\.1:9/.*Connection refused"),
     ):
@@ -113,7 +113,7 @@ def test_a_repository_that_does_not_answer_is_refused(debian: Lab, host: kk.Host
 
 def test_a_repository_that_falls_silent_after_planning(debian: Lab, host: kk.Host) -> None:
     plan = kk.plan_packages(host, ["kvmkit-tool"])
-    with repository(debian, NOBODY), unchanged(debian):
+    with repository(host, NOBODY), unchanged(debian):
         has_failed_and_left_nothing(host, plan, "at 'download 2 packages': .*Connection refused")
 
 
