@@ -15,6 +15,7 @@
     ├── LibvirtFailed                     libvirt refused or failed; its own words, and the host
     ├── Conflict                          something that is not ours stands where a step would make its own
     ├── Busy                              another process is applying a plan to this host
+    ├── RolledBack                        a host put its network back; says why, when and for how long
     ├── NotApplied                        a runbook went on before its plan was applied
     └── ApplyFailed                       a step failed; ``.report`` says what was done and undone
 
@@ -117,6 +118,10 @@ class Conflict(KvmkitError):
 
 class Busy(KvmkitError):
     """Another process is applying a plan to this host."""
+
+
+class RolledBack(KvmkitError):
+    """A host put its network back, as what was on trial did not hold or was not confirmed in time."""
 
 
 class NotApplied(KvmkitError):

@@ -29,7 +29,7 @@ exec sh -s network "${SSH_CONNECTION-}" "$@"
 DEFAULT_RULES = {("local", 0), ("main", 32766), ("default", 32767)}
 
 
-def read_network(host: Host, *, reach: bool = False) -> Network:
+def read_network(host: Host, *, reach: bool = False, fresh: bool = False) -> Network:
     """Read the network of a host, in one round trip.
 
     Parameters
@@ -39,6 +39,8 @@ def read_network(host: Host, *, reach: bool = False) -> Network:
     reach
         Whether gateways, DNS servers and the SSH client are pinged, once each, which takes a second
         if one does not answer.
+    fresh
+        Whether over a new connection: what came over it was sent after the network changed.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def read_network(host: Host, *, reach: bool = False) -> Network:
         network = parse_network(recorded("practice-network.txt"), where=host.uri)
         return replace(network, facts=replace(network.facts, practice=True))
     argv = ["sh", "-c", AS_ROOT, "sh", *(["reach"] if reach else [])]
-    result = host.run(argv, stdin=probe_script(), timeout=PROBE_SECONDS)
+    result = host.run(argv, stdin=probe_script(), timeout=PROBE_SECONDS, fresh=fresh)
     return parse_network(result.stdout, where=host.uri, session=host.is_session)
 
 

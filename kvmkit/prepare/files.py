@@ -17,7 +17,18 @@ from kvmkit.plan import Step
 from kvmkit.prepare.lines import edited
 from kvmkit.prepare.root import Root, as_root
 
-__all__ = ["FileEdit", "diff", "edit_file", "look", "masked", "remove_file", "text_of", "write_file"]
+__all__ = [
+    "FileEdit",
+    "diff",
+    "edit_file",
+    "fingerprint",
+    "kept_copy",
+    "look",
+    "masked",
+    "remove_file",
+    "text_of",
+    "write_file",
+]
 
 KEPT = "/var/lib/kvmkit/kept"
 """Where a host keeps what undo gives back. Not in the journal: such a file may hold a password."""
@@ -71,24 +82,24 @@ def write_file(path: str, before: bytes | None, after: str) -> Step:
         action="file-write",
         title=f"{'write' if before is None else 'replace'} {path}",
         undo="remove it" if before is None else "put the old one back",
-        args={"path": path, "before": _fingerprint(path, before), "after": after},
+        args={"path": path, "before": fingerprint(path, before), "after": after},
     )
 
 
 def remove_file(path: str, before: bytes) -> Step:
     """Plan to move a file out of the way."""
-    args = {"path": path, "before": _fingerprint(path, before)}
+    args = {"path": path, "before": fingerprint(path, before)}
     return Step(action="file-remove", title=f"move {path} aside", undo="put it back", args=args)
 
 
 def edit_file(path: str, before: bytes, lines: dict[str, str]) -> Step:
     """Plan to change lines of a file; as :func:`kvmkit.prepare.lines.edited`."""
-    args = {"path": path, "before": _fingerprint(path, before), "lines": lines}
+    args = {"path": path, "before": fingerprint(path, before), "lines": lines}
     title = f"edit {path}: {', '.join(line or f'{key} not set' for key, line in lines.items())}"
     return Step(action="file-edit", title=title, undo="put the old one back", args=args)
 
 
-def _fingerprint(path: str, content: bytes | None) -> str:
+def fingerprint(path: str, content: bytes | None) -> str:
     """Tell one content from another; empty for none. Passwords are left out: a digest can be guessed from."""
     if content is None:
         return ""
@@ -96,9 +107,13 @@ def _fingerprint(path: str, content: bytes | None) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def kept_copy(path: str, before: str) -> str:
+    """Say where the copy of a file with that fingerprint is kept."""
+    return f"{KEPT}/{PurePosixPath(path).name}.{before[:16]}"
+
+
 def _kept(step: Step) -> str:
-    path = PurePosixPath(step.args["path"])
-    return f"{KEPT}/{path.name}.{step.args['before'][:16]}"
+    return kept_copy(step.args["path"], step.args["before"])
 
 
 def _script(root: Root, *words: str, stdin: str = "") -> str:
@@ -125,7 +140,7 @@ def _put_back(root: Root, step: Step) -> None:
         _script(root, "remove", path)
     elif copy is not None:
         _script(root, "restore", path, kept)
-    elif _fingerprint(path, now) != step.args["before"]:
+    elif fingerprint(path, now) != step.args["before"]:
         raise Conflict(f"{kept} is gone from {root.host.uri}: {path} cannot be put back as it was")
     _script(root, "forget", path, kept)
 
@@ -195,7 +210,7 @@ def _now(host: Host, step: Step) -> bytes | None:
 def _is(host: Host, step: Step, state: str, now: bytes | None, *, wanted: bool) -> bool:
     """Tell the file as wanted from the file as planned on; Conflict if it is neither."""
     path = step.args["path"]
-    if wanted or _fingerprint(path, now) == step.args["before"]:
+    if wanted or fingerprint(path, now) == step.args["before"]:
         return wanted
     kept = step.args["before"] and state in ("done", "undoing")
     way = f"as it was before, it is kept in {_kept(step)}" if kept else "plan again"
