@@ -61,7 +61,7 @@ network_manager() {
     echo "### nm profiles"
     uuids=$(bounded nmcli -t -f UUID connection show --active)
     [ "$uuids" ] && for uuid in $uuids; do
-        bounded nmcli -t -e no -f profile connection show "$uuid"
+        bounded nmcli -t -e no -f profile connection show "$uuid" | grep -v password
     done
     echo "### nm checkpoints"
     nm=org.freedesktop.NetworkManager
