@@ -6,7 +6,7 @@ import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -63,11 +63,8 @@ class VirtualHost:
 
     def start(self, memory: Path | None = None) -> None:
         """Switch it on, or go on from a saved state, and wait until systemd says that it is up."""
-        console = self._folder / "console.log"
-        self._qemu = Qemu(self._image, self._disk, self._disk_format, memory, console)
-        host_key = (self._image / "host_key.pub").read_text()
-        way = {"HostName": "127.0.0.1", "Port": str(self._qemu.ssh_port)}
-        write_ssh(self._folder, NAME, self._image / "key", host_key, way)
+        self._qemu = self._switch_on(memory)
+        self._write_ssh()
         self._wait_until_up()
         if memory:
             # Its clock stands where it was saved.
@@ -109,6 +106,18 @@ class VirtualHost:
             said = f"{done.stderr}{done.stdout}"
             raise VirtualHostError(f"{' '.join(argv)} ended with {done.returncode} on {NAME}: {said}")
         return done
+
+    def _switch_on(self, memory: Path | None, **wiring: Sequence[str]) -> Qemu:
+        console = self._folder / "console.log"
+        return Qemu(self._image, self._disk, self._disk_format, memory, console, **wiring)
+
+    def _write_ssh(self) -> None:
+        assert self._qemu
+        self._write_way({"HostName": "127.0.0.1", "Port": str(self._qemu.ssh_port)})
+
+    def _write_way(self, way: Mapping[str, str]) -> Path:
+        host_key = (self._image / "host_key.pub").read_text()
+        return write_ssh(self._folder, NAME, self._image / "key", host_key, way)
 
     def _wait_until_up(self, after: str = "") -> None:
         ask = ["sh", "-c", _UP, "sh", after]

@@ -4,10 +4,13 @@ import contextlib
 import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 from tests.lab.cache import cache, claim_folder
+from tests.netlab.lan import Lan
 from tests.vhost import image
 from tests.vhost.host import VirtualHost
+from tests.vhost.on_lan import VirtualHostOnLan
 from tests.vhost.qemu import program
 
 
@@ -15,17 +18,37 @@ from tests.vhost.qemu import program
 def pristine(kind: str) -> Iterator[VirtualHost]:
     """Give a running `bare` or `ready` host on a throw-away disk; builds its image if that is not there."""
     built = image.build(kind)
-    folder, lock = claim_folder(cache("vhost"))
-    try:
-        disk = folder / "disk"
-        overlay = ["create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(built / "disk"), str(disk)]
-        subprocess.run([*program("qemu-img"), *overlay], check=True, timeout=60, capture_output=True)
-        host = VirtualHost(built, folder, disk, "qcow2")
+    with _disk(built) as disk:
+        host = VirtualHost(built, disk.parent, disk, "qcow2")
         try:
             host.start(built / "memory")
             yield host
         finally:
             host.kill()
+
+
+@contextlib.contextmanager
+def pristine_on_lan(kind: str) -> Iterator[VirtualHostOnLan]:
+    """Give one whose NIC is on a LAN of its own; it boots, which takes a minute or so."""
+    built = image.build(kind)
+    with _disk(built) as disk, Lan() as lan:
+        host = VirtualHostOnLan(built, disk.parent, disk, "qcow2", lan)
+        try:
+            host.start()
+            yield host
+        finally:
+            host.kill()
+
+
+@contextlib.contextmanager
+def _disk(built: Path) -> Iterator[Path]:
+    """Make a throw-away disk over that of an image, in a folder of its own."""
+    folder, lock = claim_folder(cache("vhost"))
+    try:
+        disk = folder / "disk"
+        overlay = ["create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(built / "disk"), str(disk)]
+        subprocess.run([*program("qemu-img"), *overlay], check=True, timeout=60, capture_output=True)
+        yield disk
     finally:
         lock.release()
         shutil.rmtree(folder, ignore_errors=True)

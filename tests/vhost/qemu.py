@@ -8,6 +8,7 @@ import shlex
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +58,24 @@ class Qemu:
         A machine's saved state to go on from; None: it is switched on.
     console
         File for what it prints on its serial console.
+    enter, network
+        The argv that QEMU is started by, and what its NIC leads to.
     """
 
-    def __init__(self, image: Path, disk: Path, disk_format: str, memory: Path | None, console: Path) -> None:
+    def __init__(
+        self,
+        image: Path,
+        disk: Path,
+        disk_format: str,
+        memory: Path | None,
+        console: Path,
+        *,
+        enter: Sequence[str] = (),
+        network: Sequence[str] = NETWORK,
+    ) -> None:
         self._console = console
         argv = [
-            *(*program("qemu-system-x86_64"), *firmware(), *MACHINE, *NETWORK, *NIC),
+            *(*enter, *program("qemu-system-x86_64"), *firmware(), *MACHINE, *network, *NIC),
             *("-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd.img")),
             *("-append", KERNEL_ARGS, "-serial", f"file:{console}"),
             *("-drive", f"if=virtio,file={disk},format={disk_format}"),
