@@ -1,0 +1,145 @@
+"""links and bridges: the network of a host as DataFrames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from kvmkit.bridge.decide import unfit
+from kvmkit.bridge.facts import Address, Link, Network
+from kvmkit.bridge.picture import uses_dhcp
+from kvmkit.bridge.read import read_network
+from kvmkit.check.network import PRIVATE
+from kvmkit.host import Host
+
+__all__ = ["bridges", "links"]
+
+KINDS = {"ether": "card", "loopback": "loopback"}
+LINK = {
+    **dict.fromkeys(("kind", "state", "master", "addresses"), "str"),
+    "dhcp": "bool",
+    **dict.fromkeys(("gateway", "owner"), "str"),
+    "ssh": "bool",
+    "mac": "str",
+    "mtu": "int64",
+    "why_not": "str",
+}
+BRIDGE = {
+    **dict.fromkeys(("ports", "addresses"), "str"),
+    **dict.fromkeys(("up", "stp"), "bool"),
+    "forward_delay": "int64",
+    "private": "bool",
+    **dict.fromkeys(("owner", "mac"), "str"),
+}
+
+
+def links(host: Host) -> pd.DataFrame:
+    """List the network interfaces of a host.
+
+    Parameters
+    ----------
+    host
+        The host.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``name``, sorted; columns ``kind`` (card, or ip's word: bridge, bond, vlan, veth, tun …),
+        ``state`` (up, down, no carrier), ``master`` (the bridge or bond it is in), ``addresses`` (with their
+        prefix lengths, separated by blanks; link-local ones are left out), ``dhcp`` (has its IPv4 address
+        from it), ``gateway`` (of the default routes by it), ``owner`` (who configures it), ``ssh`` (one's
+        own session goes by it), ``mac``, ``mtu`` (bytes), ``why_not`` (why it cannot go into a bridge;
+        empty if it can).
+
+    Raises
+    ------
+    Unsupported
+        The host's ``ip`` cannot write JSON.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> kk.links(kk.connect("test:///default"))[["kind", "state", "addresses", "owner"]]
+              kind       state                   addresses     owner
+    name
+    eth0      card          up            192.168.0.100/24  ifupdown
+    eth1      card        down
+    lo    loopback          up
+    """
+    network = read_network(host)
+    rows = {link.name: _link(network, link) for link in network.links}
+    return _frame(rows, LINK)
+
+
+def _link(network: Network, link: Link) -> dict[str, Any]:
+    gateways = [r.gateway for r in network.routes_on(link.name) if r.destination == "default" and r.gateway]
+    way = network.ways.get(network.session.client) if network.session else None
+    return {
+        "kind": link.kind or KINDS.get(link.type, link.type),
+        "state": ("up" if link.carrier else "no carrier") if link.up else "down",
+        "master": link.master,
+        "addresses": _cidrs(link.global_addresses),
+        "dhcp": uses_dhcp(network, link.name),
+        "gateway": " ".join(gateways),
+        "owner": " ".join(claim.owner for claim in network.claims_on(link.name)),
+        "ssh": way is not None and way.dev == link.name,
+        "mac": link.mac,
+        "mtu": link.mtu,
+        "why_not": unfit(network, link.name),
+    }
+
+
+def bridges(host: Host) -> pd.DataFrame:
+    """List the bridges of a host.
+
+    Parameters
+    ----------
+    host
+        The host.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``name``, sorted; columns ``ports`` (what is in it, separated by blanks), ``addresses``
+        (as in :func:`links`), ``up`` (also without carrier, that is, without a port that has one), ``stp``,
+        ``forward_delay`` (seconds), ``private`` (made by libvirt, Docker or the like for a network inside
+        the host), ``owner`` (who configures it), ``mac``.
+
+    Raises
+    ------
+    Unsupported
+        The host's ``ip`` cannot write JSON.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> len(kk.bridges(kk.connect("test:///default")))
+    0
+    """
+    network = read_network(host)
+    rows = {link.name: _bridge(network, link) for link in network.links if link.bridge}
+    return _frame(rows, BRIDGE)
+
+
+def _bridge(network: Network, link: Link) -> dict[str, Any]:
+    settings = link.bridge
+    return {
+        "ports": " ".join(network.ports_of(link.name)),
+        "addresses": _cidrs(link.global_addresses),
+        "up": link.up,
+        "stp": settings is not None and settings.stp,
+        "forward_delay": settings.forward_delay if settings else 0,
+        "private": link.name.startswith(PRIVATE),
+        "owner": " ".join(claim.owner for claim in network.claims_on(link.name)),
+        "mac": link.mac,
+    }
+
+
+def _cidrs(addresses: tuple[Address, ...]) -> str:
+    return " ".join(address.cidr for address in addresses)
+
+
+def _frame(rows: dict[str, dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
+    frame = pd.DataFrame([rows[name] for name in sorted(rows)], columns=list(columns)).astype(columns)
+    return frame.set_index(pd.Index(sorted(rows), name="name", dtype="str"))
