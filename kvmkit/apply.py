@@ -19,6 +19,7 @@ from kvmkit.errors import ApplyFailed, NotFound
 from kvmkit.host import Host, connect
 from kvmkit.journal import Entry
 from kvmkit.plan import Plan
+from kvmkit.progress import Progress, telling
 from kvmkit.report import Check, Report, Status
 
 __all__ = ["acting", "apply", "history", "pending", "undo"]
@@ -32,7 +33,7 @@ def acting(host: Host, what: str) -> Iterator[libvirt.virConnect]:
         yield connection
 
 
-def apply(plan: Plan, *, ask: Ask | None = None) -> Report:
+def apply(plan: Plan, *, ask: Ask | None = None, progress: Progress | None = None) -> Report:
     """Change the host as the plan says.
 
     Each step is checked, journalled, made and verified.  If one fails, what was
@@ -46,6 +47,9 @@ def apply(plan: Plan, *, ask: Ask | None = None) -> Report:
     ask
         Called before each step that has something to ask; if it says no, what was done is
         undone.  Without it such steps are made at once.
+    progress
+        Told in a few words what is being done now: each step's title as it begins, and while
+        packages are installed ``unpacking libvirt0`` and the like; for example ``print``.
 
     Returns
     -------
@@ -66,7 +70,7 @@ def apply(plan: Plan, *, ask: Ask | None = None) -> Report:
         found = "rehearsed: the practice host has no system around libvirt to change"
         checks = [Check(step.title, Status.SKIP, found) for step in plan.steps]
         return Report(plan.title, plan.uri, checks, plan.id)
-    with journal.lock(plan.uri, f"applying plan {plan.id} ({plan.title})"):
+    with journal.lock(plan.uri, f"applying plan {plan.id} ({plan.title})"), telling(progress):
         last = _last(plan.uri, plan.id)
         if plan.empty or (last and last.state == "done" and stands(host, last)):
             return Report(plan.title, plan.uri, [already(step) for step in plan.steps], plan.id)

@@ -9,7 +9,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile, gettempdir
@@ -19,7 +19,7 @@ from plumbum import CommandNotFound, local
 
 from kvmkit.errors import CommandFailed, CommandTimeout, HostUnavailable
 
-__all__ = ["Local", "Result", "Runner", "Ssh"]
+__all__ = ["Follow", "Local", "Result", "Runner", "Ssh"]
 
 SSH_FAILED = 255
 """ssh's own exit code when it, not the command, failed (ssh(1), EXIT STATUS)."""
@@ -31,6 +31,11 @@ KILLED = 128 + signal.SIGKILL
 """What ``timeout`` exits with when the command did not end at the first asking (timeout(1))."""
 GRACE = 15
 """Seconds that a line may be late before it counts as dead."""
+LOOK_SECONDS = 0.2
+"""How often the output of a command that is followed is looked at."""
+
+Follow = Callable[[str], None]
+"""Told each line that a command prints, soon after it is printed."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,8 @@ class Result:
 class Runner(Protocol):
     """Where commands run."""
 
-    def run(self, argv: Sequence[str], stdin: str, timeout: float) -> Result:
-        """Run one command, for at most `timeout` seconds."""
+    def run(self, argv: Sequence[str], stdin: str, timeout: float, follow: Follow | None = None) -> Result:
+        """Run one command, for at most `timeout` seconds; `follow` is told what it prints meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Local:
 
     host: str
 
-    def run(self, argv: Sequence[str], stdin: str, timeout: float) -> Result:
+    def run(self, argv: Sequence[str], stdin: str, timeout: float, follow: Follow | None = None) -> Result:
         """Run one command; `timeout` seconds later its whole process group is killed.
 
         Raises
@@ -77,7 +82,7 @@ class Local:
                 return Result(NOT_FOUND, "", f"{argv[0]}: {error.strerror}")
             process = cast("subprocess.Popen[bytes]", popen)  # plumbum's own type leaves out wait's timeout
             try:
-                exit_code = process.wait(timeout)
+                exit_code = _followed(process, timeout, out, follow) if follow else process.wait(timeout)
             except subprocess.TimeoutExpired:
                 _kill_group(process)
                 raise CommandTimeout(argv, TIMED_OUT, _text(out), _text(err), self.host) from None
@@ -132,7 +137,7 @@ class Ssh:
             argv += ["-i", self.keyfile]
         return [*argv, "-T", self.target]
 
-    def run(self, argv: Sequence[str], stdin: str, timeout: float) -> Result:
+    def run(self, argv: Sequence[str], stdin: str, timeout: float, follow: Follow | None = None) -> Result:
         """Run one command there; bounded by ``timeout`` on the host, and by us if the line is dead.
 
         Raises
@@ -146,7 +151,7 @@ class Ssh:
         bounded = shlex.join(["timeout", "-k", "5", str(timeout), *argv])
         start = time.monotonic()
         try:
-            result = Local(self.host).run([*self.argv, "--", bounded], stdin, timeout + GRACE)
+            result = Local(self.host).run([*self.argv, "--", bounded], stdin, timeout + GRACE, follow)
         except CommandTimeout as error:
             raise CommandTimeout(argv, error.exit_code, error.stdout, error.stderr, self.host) from None
         if result.exit_code == SSH_FAILED:
@@ -178,6 +183,26 @@ def check(result: Result, argv: Sequence[str], host: str) -> Result:
     if result.exit_code != 0:
         raise CommandFailed(argv, result.exit_code, result.stdout, result.stderr, host)
     return result
+
+
+def _followed(process: subprocess.Popen[bytes], timeout: float, out: IO[bytes], follow: Follow) -> int:
+    """Wait for its end as ``process.wait`` does, and hand on the whole lines that it prints meanwhile."""
+    deadline = time.monotonic() + timeout
+    place, rest, ended = 0, b"", False
+    while not ended:
+        try:
+            process.wait(LOOK_SECONDS)
+            ended = True
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > deadline:
+                raise
+        # By its place, as the command writes at the end of this very file.
+        while new := os.pread(out.fileno(), 65536, place):
+            place += len(new)
+            *lines, rest = (rest + new).split(b"\n")
+            for line in lines:
+                follow(line.decode(errors="replace"))
+    return process.wait()
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

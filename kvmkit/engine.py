@@ -16,6 +16,7 @@ from kvmkit.errors import ApplyFailed, Conflict, KvmkitError, NotApplied
 from kvmkit.host import Host
 from kvmkit.journal import Entry
 from kvmkit.plan import Step
+from kvmkit.progress import tell
 from kvmkit.report import Check, Report, Status
 
 __all__ = ["Ask", "already", "backward", "forward", "gone", "stands"]
@@ -76,6 +77,7 @@ def _make(host: Host, entry: Entry, number: int, step: Step, ask: Ask | None) ->
     if step.ask and ask and not ask(step):
         raise NotApplied("it was not confirmed")
     entry.write(step=number, state="started")
+    tell(step.title)
     code.make(host, step, entry.token)
     entry.write(step=number, state="done")
     if not code.made(host, step, "done", entry.token):

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 import libvirt
 
-from kvmkit.commands import Local, Result, Runner, Ssh, check
+from kvmkit.commands import Follow, Local, Result, Runner, Ssh, check
 from kvmkit.errors import HostUnavailable, InvalidURI, LibvirtFailed, Unsupported
 from kvmkit.practice import Practice
 
@@ -73,6 +73,7 @@ class Host:
         timeout: float = 60,
         ok: bool = True,
         fresh: bool = False,
+        follow: Follow | None = None,
     ) -> Result:
         """Run a command on the host.
 
@@ -89,6 +90,8 @@ class Host:
         fresh
             Whether to make a new connection for it, which shows that the host can be reached now. It gives
             up after 3 seconds.
+        follow
+            Is told each line that it prints, soon after it is printed.
 
         Raises
         ------
@@ -104,7 +107,7 @@ class Host:
         runner = self._runner
         if fresh and isinstance(runner, Ssh):
             runner = replace(runner, fresh=True)
-        result = runner.run(argv, stdin, timeout)
+        result = runner.run(argv, stdin, timeout, follow)
         self._answered = time.monotonic()
         return check(result, argv, self.uri) if ok else result
 

@@ -151,13 +151,13 @@ class ApplyForm(Shown):
         if self._void() or self._typed.value != self._word or not self._once.acquire(blocking=False):
             return
         self._button.disabled = self._typed.disabled = True
-        self._say(f"Applying: {self.plan.title} ({len(self.plan.steps)} steps) …")
+        self._doing("")
         # A thread, so that the page goes on answering; what it shows is widgets' values, as prints are lost.
         threading.Thread(target=self._run, name=f"apply {self.plan.id}").start()
 
     def _run(self) -> None:
         try:
-            self._report = apply(self.plan)
+            self._report = apply(self.plan, progress=self._doing)
             self._state.value = self._report._repr_html_()
         except Exception as error:  # noqa: BLE001 - wait() raises it again; here it would be lost
             self._error = error
@@ -166,6 +166,9 @@ class ApplyForm(Shown):
         finally:
             self._button.disabled = self._typed.disabled = True
             self._done.set()
+
+    def _doing(self, what: str) -> None:
+        self._say(f"Applying: {self.plan.title} ({len(self.plan.steps)} steps) … {what}")
 
     def _say(self, text: str, colour: str = "inherit") -> None:
         self._state.value = message(text, colour)

@@ -11,6 +11,8 @@ from typing import Protocol
 from kvmkit.commands import Result
 from kvmkit.errors import Busy, CommandFailed, NotFound
 from kvmkit.prepare.root import Root
+from kvmkit.prepare.said import doing
+from kvmkit.progress import tell
 
 __all__ = ["Change", "Manager", "patiently"]
 
@@ -98,7 +100,7 @@ def patiently(
     """
     deadline = monotonic() + LOCK_SECONDS
     while True:
-        result = root.run(argv, stdin=stdin, timeout=seconds, ok=False)
+        result = root.run(argv, stdin=stdin, timeout=seconds, ok=False, follow=_tell)
         said = f"{heard}\n{result.stdout}\n{result.stderr}"
         unreachable = _UNREACHABLE.search(said)
         unknown = {name for found in _UNKNOWN.finditer(said) for name in found.groups() if name}
@@ -121,3 +123,8 @@ def patiently(
                 f"{locked.strip()}. Try again when it has finished"
             )
         sleep(2)
+
+
+def _tell(line: str) -> None:
+    if what := doing(line):
+        tell(what)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kvmkit.commands import Result
+from kvmkit.commands import Follow, Result
 from kvmkit.errors import Unsupported
 from kvmkit.host import Host
 
@@ -27,9 +27,12 @@ class Root:
         timeout: float = 60,
         ok: bool = True,
         fresh: bool = False,
+        follow: Follow | None = None,
     ) -> Result:
         """Run a command; as :meth:`kvmkit.Host.run`."""
-        return self.host.run([*self.prefix, *argv], stdin=stdin, timeout=timeout, ok=ok, fresh=fresh)
+        return self.host.run(
+            [*self.prefix, *argv], stdin=stdin, timeout=timeout, ok=ok, fresh=fresh, follow=follow
+        )
 
 
 def as_root(host: Host) -> Root:

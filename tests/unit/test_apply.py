@@ -23,6 +23,23 @@ def test_steps_are_made_in_order_and_told_row_by_row(world: World) -> None:
     assert state() == ["done"]
 
 
+def test_who_watches_is_told_what_is_being_done(world: World) -> None:
+    world.things = ["b"]
+    told: list[str] = []
+    kk.apply(plan(), progress=told.append)
+    kk.apply(plan(step("d")))  # of which nobody wants to know
+
+    assert told == ["make a", "make c"]
+
+
+def test_a_fault_of_who_watches_ends_nothing(world: World) -> None:
+    def broken(what: str) -> None:
+        raise RuntimeError(what)
+
+    assert kk.apply(plan(), progress=broken).ok
+    assert world.did == ["make a", "make b", "make c"]
+
+
 def test_what_was_there_before_is_told_and_not_made_again(world: World) -> None:
     world.things = ["b"]
     report = kk.apply(plan())

@@ -91,6 +91,29 @@ def test_what_is_no_text_is_replaced_and_not_an_error(runner: Runner) -> None:
     assert runner.run(["printf", r"a\377b"], "", 20).stdout == "a�b"
 
 
+def test_what_a_command_prints_is_told_while_it_runs(runner: Runner, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def follow(line: str) -> None:
+        told.append(line)
+        # It waits for this: told at its end only, it would never come to it.
+        (tmp_path / "heard").touch()
+
+    script = 'printf "one\\ntw"; until [ -e "$1/heard" ]; do sleep 0.05; done; printf "o\\n\\377\\nno end"'
+    result = runner.run(["sh", "-c", script, "sh", str(tmp_path)], "", 60, follow)
+
+    assert told == ["one", "two", "\ufffd"]
+    assert result.stdout == "one\ntwo\n\ufffd\nno end"
+
+
+def test_a_command_that_is_followed_is_ended_in_time_too(runner: Runner) -> None:
+    told: list[str] = []
+    with pytest.raises(CommandTimeout):
+        runner.run(["sh", "-c", "echo one; sleep 600"], "", SHORT, told.append)
+
+    assert told == ["one"]
+
+
 def test_a_command_that_is_not_there_ends_as_in_a_shell(runner: Runner) -> None:
     result = runner.run(["no-such-command-anywhere"], "", 20)
 

@@ -7,6 +7,7 @@ import pytest
 import kvmkit as kk
 from kvmkit.forms import gate as module
 from kvmkit.plan import Step
+from kvmkit.progress import Progress
 
 HOST = kk.connect("test:///default")
 
@@ -88,8 +89,9 @@ def test_with_a_person_it_is_applied_by_a_click_alone() -> None:
 def test_a_double_click_applies_once(monkeypatch: pytest.MonkeyPatch) -> None:
     started, go_on, applied = threading.Event(), threading.Event(), []
 
-    def slow(plan: kk.Plan) -> kk.Report:
+    def slow(plan: kk.Plan, progress: Progress) -> kk.Report:
         applied.append(plan.id)
+        progress("setting up libvirt0")
         started.set()
         assert go_on.wait(60)
         return kk.apply(plan)
@@ -99,7 +101,7 @@ def test_a_double_click_applies_once(monkeypatch: pytest.MonkeyPatch) -> None:
     gate._button.click()
     assert started.wait(60)
     gate._button.click()  # while the first is at it
-    assert "Applying: create VM web1 (3 steps)" in gate._state.value
+    assert "Applying: create VM web1 (3 steps) … setting up libvirt0" in gate._state.value
     go_on.set()
 
     assert gate.wait().ok

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 import kvmkit as kk
-from kvmkit.commands import Result
+from kvmkit.commands import Follow, Result
 from kvmkit.prepare.root import as_root
 
 
@@ -16,7 +16,7 @@ class Account:
         self.number, self.name, self.sudo = number, name, sudo
         self.ran: list[str] = []
 
-    def run(self, argv: Sequence[str], stdin: str, timeout: float) -> Result:
+    def run(self, argv: Sequence[str], stdin: str, timeout: float, follow: Follow | None = None) -> Result:
         self.ran.append(" ".join(argv))
         if list(argv) == ["id"]:
             name = f"({self.name})" if self.name else ""
