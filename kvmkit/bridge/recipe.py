@@ -12,7 +12,7 @@ Owner = Literal["NetworkManager", "systemd-networkd", "netplan", "ifupdown", "ip
 """Who configures a NIC; iproute2 stands for nobody."""
 
 TRIAL = "/run/kvmkit/trial/files"
-"""A folder on the host for trial files that no network manager looks for; it is gone after the trial."""
+"""A folder on the host for trial files that commands are told of; it stays until the trial has ended."""
 
 
 class Recipe(BaseModel):
@@ -20,7 +20,8 @@ class Recipe(BaseModel):
 
     The order of a trial is ``trial_files``, ``apply``; if it is kept, ``keep_files``, then the trial's files
     are removed, then ``keep``; if not, the trial's files are removed, then ``restore``. So a ``restore`` need
-    not remove trial files, but has to make the manager forget them.
+    not remove trial files, but has to make the manager forget them. Those in `TRIAL` stay until the end, for
+    ``restore`` and ``keep`` to use.
 
     Attributes
     ----------

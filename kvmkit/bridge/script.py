@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-from kvmkit.bridge.recipe import Recipe
+from kvmkit.bridge.recipe import TRIAL, Recipe
 from kvmkit.prepare.files import kept_copy
 
 __all__ = ["FileChange", "changes_of", "contents", "engine", "taken_back"]
@@ -112,7 +112,8 @@ def _placing(recipe: Recipe) -> Iterator[str]:
 
 def _displacing(recipe: Recipe) -> Iterator[str]:
     for number, path in enumerate(recipe.trial_files):
-        yield f"[ ! -e placed.{number} ] || rm -f {shlex.quote(path)}"
+        if not path.startswith(f"{TRIAL}/"):
+            yield f"[ ! -e placed.{number} ] || rm -f {shlex.quote(path)}"
 
 
 def _keeping(changes: Sequence[FileChange]) -> Iterator[str]:

@@ -139,7 +139,7 @@ finish() { # OUTCOME; whoever was in the folder stays in it when its name change
     echo "$1" >outcome
     mv "$trial" "$home/$(cat id)"
     for file in *; do
-        case $file in log | outcome) ;; *) rm -f "$file" ;; esac
+        case $file in log | outcome) ;; *) rm -rf "$file" ;; esac
     done
 }
 

@@ -1,0 +1,229 @@
+"""The two steps of a change of the network: try it, keep it.
+
+The trial lives in the host's memory alone; keeping it is said over a connection that was made through it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+from pydantic import BaseModel, ConfigDict
+
+from kvmkit.actions import action
+from kvmkit.bridge.compare import Expected, compare
+from kvmkit.bridge.read import read_network
+from kvmkit.bridge.recipe import Recipe
+from kvmkit.bridge.script import FileChange, changes_of, taken_back
+from kvmkit.bridge.transaction import Standing, Transaction
+from kvmkit.errors import CommandFailed, Conflict, HostUnavailable, RolledBack
+from kvmkit.host import Host
+from kvmkit.plan import Step
+from kvmkit.prepare.files import fingerprint, look
+from kvmkit.prepare.root import as_root
+from kvmkit.report import Check, Status
+
+__all__ = ["Change", "trial_steps"]
+
+SETTLE_SECONDS = 30
+"""For a network that was put back: a DHCP lease, the detection of duplicate addresses."""
+
+
+class Change(BaseModel):
+    """A change of a host's network and its way back; the arguments of both steps.
+
+    Attributes
+    ----------
+    recipe, back
+        What is done, and what undo does when it has been kept.
+    before, after
+        What the network has to look like.
+    files
+        Fingerprint (:func:`kvmkit.prepare.files.fingerprint`) of each file of `recipe` and `back` as the plan
+        found it; empty for one that is not there.
+    timeout
+        Seconds after which the host puts itself back.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    recipe: Recipe
+    back: Recipe
+    before: Expected
+    after: Expected
+    files: dict[str, str] = {}
+    timeout: int
+
+
+def trial_steps(change: Change, what: str) -> tuple[Step, Step]:
+    """Plan a trial and its keeping; `what` says in the imperative what changes."""
+    args = change.model_dump(mode="json")
+    files = ", ".join(change.recipe.keep_files)
+    trial = Step(
+        action="bridge-trial",
+        title=f"{what}, on trial: the host puts itself back after {change.timeout} s",
+        undo="put the network back at once",
+        args=args,
+    )
+    keep = Step(
+        action="bridge-keep",
+        title=f"keep it: {f'write {files}' if files else 'say so to the host'}",
+        undo="put network and files back, again on trial",
+        ask="The host was reached through the changed network. Keep it?",
+        args=args,
+    )
+    return trial, keep
+
+
+class Trial:
+    """Change the network so that it comes back by itself."""
+
+    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
+        """Whether the network looks as it should, whoever made it so: after a reboot it may not."""
+        return _holds(host, Change(**step.args).after)
+
+    def make(self, host: Host, step: Step, token: str) -> None:
+        """Start the trial and look at it over fresh connections; what does not hold is put back."""
+        change = Change(**step.args)
+        _unchanged(host, change)
+        transaction = _transaction(host, change.recipe)
+        changes = changes_of(change.recipe, change.files)
+        _try(transaction, change.recipe, changes, change.after, change.timeout)
+
+    def unmake(self, host: Host, step: Step) -> None:
+        """Have the host put itself back, unless it has."""
+        change = Change(**step.args)
+        transaction = _transaction(host, change.recipe)
+        standing = transaction.decide("restore", bound=change.timeout + 120)
+        transaction.forget()
+        if standing.state == "restored":
+            _settled(host, change.before)
+
+
+class Keep:
+    """Confirm a trial; the host itself then writes what makes it last."""
+
+    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
+        """Whether it is kept: no trial any more, the network and the files as they should be."""
+        change = Change(**step.args)
+        return (
+            _files_are(host, change)
+            and _transaction(host, change.recipe).look().state in ("kept", "absent")
+            and _holds(host, change.after)
+        )
+
+    def make(self, host: Host, step: Step, token: str) -> None:
+        """Say so over a fresh connection."""
+        transaction = _transaction(host, Change(**step.args).recipe)
+        standing = transaction.decide("keep")
+        transaction.forget()
+        if standing.state != "kept":
+            raise RolledBack(f"too late to keep it: {standing.told}; plan again")
+
+    def unmake(self, host: Host, step: Step) -> None:
+        """Change it back, on trial, too; files become what they were byte for byte."""
+        change = Change(**step.args)
+        paths = {**change.recipe.keep_files, **change.back.keep_files}
+        now = look(as_root(host), list(paths))
+        as_before = all(fingerprint(path, now[path]) == change.files.get(path, "") for path in paths)
+        if as_before and _holds(host, change.before):
+            return
+        there = {path: content is not None for path, content in now.items()}
+        changes = taken_back(change.recipe, change.files, change.back, there)
+        transaction = _transaction(host, change.back)
+        _try(transaction, change.back, changes, change.before, change.timeout)
+        standing = transaction.decide("keep")
+        transaction.forget()
+        if standing.state != "kept":
+            raise RolledBack(f"the bridge is still there: {standing.told}")
+
+
+def _transaction(host: Host, recipe: Recipe) -> Transaction:
+    return Transaction(as_root(host), hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()[:12])
+
+
+def _try(
+    transaction: Transaction, recipe: Recipe, changes: list[FileChange], expected: Expected, seconds: int
+) -> None:
+    """Start a trial and verify it.
+
+    Raises
+    ------
+    RolledBack
+        It did not hold; by then the host has put itself back.
+    """
+    host = transaction.root.host
+    # The host counts from a little earlier, and confirming takes time, too.
+    deadline = time.monotonic() + seconds - min(5, seconds / 4)
+    transaction.start(recipe, changes, seconds)
+    failing = _failing(host, expected)
+    while failing and time.monotonic() < deadline:
+        standing = _look(transaction)
+        if standing and standing.state not in ("running", "keep"):
+            break
+        failing = _failing(host, expected)
+    if failing:
+        standing = transaction.decide("restore", bound=seconds + 120)
+        transaction.forget()
+        raise RolledBack(f"{_told(failing)}: {standing.told}")
+
+
+def _look(transaction: Transaction) -> Standing | None:
+    try:
+        return transaction.look()
+    except (HostUnavailable, CommandFailed):
+        return None
+
+
+def _failing(host: Host, expected: Expected) -> list[Check]:
+    """Verify over a fresh connection; a host that cannot be reached by one fails, too."""
+    try:
+        network = read_network(host, reach=bool(expected.reach), fresh=True)
+    except (HostUnavailable, CommandFailed) as error:
+        return [Check("a fresh connection", Status.FAIL, str(error))]
+    return [row for row in compare(expected, network) if row.status is not Status.PASS]
+
+
+def _holds(host: Host, expected: Expected) -> bool:
+    return not _failing(host, expected.model_copy(update={"reach": ()}))
+
+
+def _settled(host: Host, before: Expected) -> None:
+    """See that a host that has put itself back really is as before, whatever its commands said."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    # Who answers is not the host's doing: the cable may be out.
+    expected = before.model_copy(update={"reach": ()})
+    while failing := _failing(host, expected):
+        if time.monotonic() > deadline:
+            raise RolledBack(f"{host.uri} put its network back, yet it is not as before: {_told(failing)}")
+
+
+def _told(rows: list[Check]) -> str:
+    return "; ".join(f"{row.check}: {row.found}" for row in rows)
+
+
+def _unchanged(host: Host, change: Change) -> None:
+    """Refuse a network or a file that is not as the plan found it."""
+    failing = _failing(host, change.before)
+    if failing:
+        raise Conflict(f"the network of {host.uri} is not as it was planned on: {_told(failing)}; plan again")
+    for path, content in look(as_root(host), list(change.recipe.keep_files)).items():
+        if fingerprint(path, content) != change.files.get(path, ""):
+            raise Conflict(f"{path} on {host.uri} was changed by somebody meanwhile; plan again")
+
+
+def _files_are(host: Host, change: Change) -> bool:
+    """Tell the files as kept from the files as planned on; Conflict if one is neither."""
+    wanted = change.recipe.keep_files
+    found = look(as_root(host), list(wanted))
+    as_kept = [
+        found[path] == (None if content is None else content.encode()) for path, content in wanted.items()
+    ]
+    for path, is_kept in zip(wanted, as_kept, strict=True):
+        if not is_kept and fingerprint(path, found[path]) != change.files.get(path, ""):
+            raise Conflict(f"{path} on {host.uri} was changed by somebody meanwhile and is left alone")
+    return all(as_kept)
+
+
+action("bridge-trial", Trial(), gradual=True, rehearsed=True, fleeting=True)
+action("bridge-keep", Keep(), gradual=True, rehearsed=True)
