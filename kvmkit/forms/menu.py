@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kvmkit.check.facts import read_facts
+from kvmkit.check.packages import missing_packages, package_manager
 from kvmkit.errors import KvmkitError
 from kvmkit.host import Host
 from kvmkit.vm.facts import pools, vms
@@ -40,7 +41,7 @@ class Menu:
         self.entries = entries
 
     def __repr__(self) -> str:
-        lines = [f"[{e.number}] {e.text:<30} {e.runbook:<14} {e.state}" for e in self.entries]
+        lines = [f"[{e.number}] {e.text:<30} {e.runbook:<15} {e.state}" for e in self.entries]
         return "\n".join([self.head, *(line.rstrip() for line in lines)])
 
     def _repr_markdown_(self) -> str:
@@ -77,8 +78,8 @@ def menu(host: Host) -> Menu:
     bridges = [state["bridges"]] if "bridges" in state else []
     head = state.get("why", f"{host.uri} answers")
     entries = [
-        (1, "configure the package source", "", NOT_YET),
-        (2, "install the KVM tools", "", NOT_YET),
+        (1, "configure the package source", "20-prepare-host", state.get("source", "")),
+        (2, "install the KVM tools", "20-prepare-host", state.get("tools", "")),
         (3, "set up the bridge", "", "; ".join([NOT_YET, *bridges])),
         (4, "install a VM by hand", "40-create-vm", state.get("storage", "")),
         (5, "list the VMs", "50-manage-vms", state.get("vms", "")),
@@ -92,15 +93,29 @@ def menu(host: Host) -> Menu:
 
 
 def _states(host: Host) -> dict[str, str]:
-    """Say in a few words how the host stands; ``why`` alone where it cannot be asked."""
+    """Say in a few words how the host stands, and ``why`` where it or its libvirt cannot be asked."""
     try:
-        states, storage, bridges = vms(host)["state"], pools(host), read_facts(host).bridges
+        facts = read_facts(host)
     except KvmkitError as error:
         return {"why": str(error)}
+    try:
+        answers, libvirt = "answers", _libvirt_states(host)
+    except KvmkitError as error:
+        answers, libvirt = "does not answer", {"why": str(error)}
+    missing = len(missing_packages(facts, local=host.ssh is None))
+    rehearsed = "; rehearsed here" if facts.practice else ""
+    return libvirt | {
+        "source": f"by {package_manager(facts) or 'hand'}{rehearsed}",
+        "tools": f"packages missing: {missing}; libvirt {answers}{rehearsed}",
+        "bridges": f"bridges: {', '.join(facts.bridges) or 'none'}",
+    }
+
+
+def _libvirt_states(host: Host) -> dict[str, str]:
+    states, storage = vms(host)["state"], pools(host)
     active = storage[storage["active"]]
     free = [f"{name} has {row.free_gib:g} GiB free" for name, row in active.iterrows()]
     return {
-        "bridges": f"bridges: {', '.join(bridges) or 'none'}",
         "storage": f"storage pools: {'; '.join(free) or 'none active'}",
         "vms": f"{len(states)} VM{'s' * (len(states) != 1)}",
         "off": f"{(states == 'shut off').sum()} shut off",

@@ -20,7 +20,7 @@ _LINES = (
     # dnf 5: "[2/9] Installing alpha-0:1.0-1.noarch 100% | ..."
     ("installing", r"\[ *\d+/\d+\] (?:Installing|Upgrading) (\S+)"),
     ("removing", r"\[ *\d+/\d+\] Removing (\S+)"),
-    # zypper: <download url="URL/alpha-1.0-1.noarch.rpm" .../>, <progress ... name="(2/9) Installing: alpha-1.0-1"/>
+    # zypper: <download url="URL/alpha-1.0-1.noarch.rpm"/>, <progress ... name="(2/9) Installing: alpha-1"/>
     ("downloading", r"<download .*url=\"[^\"]*/([^\"/]+)\.rpm\""),
     ("installing", r"<progress .*name=\"(?:\(\d+/\d+\) )?Installing: ([^\" ]+)"),
     ("removing", r"<progress .*name=\"(?:\(\d+/\d+\) )?Removing:? ([^\" ]+)"),

@@ -52,6 +52,19 @@ def test_the_menu_is_the_articles_with_links_and_the_hosts_state() -> None:
     assert "[7] stop a VM" in repr(menu)
     kk.shutdown(HOST, "demo")
     assert kk.menu(HOST).entries[5].state == "1 shut off"
+    assert menu.entries[1].state == "packages missing: 0; libvirt answers; rehearsed here"
+
+
+def test_the_menu_of_a_host_without_libvirt_leads_to_preparing_it() -> None:
+    # A libvirt that no machine has, on whatever machine this is.
+    menu = kk.menu(kk.connect("qemu+unix:///system?socket=/nowhere/libvirt-sock"))
+    source, tools = menu.entries[:2]
+
+    assert "/nowhere/libvirt-sock" in menu.head
+    assert source.runbook == tools.runbook == "20-prepare-host"
+    assert tools.state.startswith("packages missing: ")
+    assert tools.state.endswith("; libvirt does not answer")
+    assert menu.entries[4].state == ""
 
 
 def test_the_menu_of_a_host_that_does_not_answer_says_so() -> None:
