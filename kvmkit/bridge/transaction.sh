@@ -100,7 +100,7 @@ worker() {
 guard() {
     echo $$ >guard
     while
-        sh engine watchdog
+        sh ./engine watchdog
         [ -e armed ]
     do
         note "the watchdog was killed"

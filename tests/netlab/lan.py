@@ -59,19 +59,17 @@ class Lan:
         self.router.start()
         self.client.start()
         cable(self.router, "out0", self.client, "eth0")
-        _lines(
-            self.client, "link set eth0 up", "addr add 10.0.0.2/24 dev eth0", "route add default via 10.0.0.1"
-        )
-        _lines(self.router, "addr add 10.0.0.1/24 dev out0")
+        ip(self.client, "link set eth0 up", "addr add 10.0.0.2/24 dev eth0", "route add default via 10.0.0.1")
+        ip(self.router, "addr add 10.0.0.1/24 dev out0")
         for number in (0, 1):
             # A bridge, as the host's cable goes with the host.
-            _lines(
+            ip(
                 self.router,
                 f"link add lan{number} address 52:54:00:00:0{number}:01 type bridge",
                 f"addr add 192.168.{number}.1/24 dev lan{number}",
                 f"link set lan{number} up",
             )
-        _lines(self.router, f"addr add {GATEWAY6}/64 dev lan0 nodad")
+        ip(self.router, f"addr add {GATEWAY6}/64 dev lan0 nodad")
         self.router.path("/proc/sys/net/ipv4/ip_forward").write_text("1")
         self.start_dnsmasq()
 
@@ -138,11 +136,11 @@ class LanHost(Machine):
 
     def cut(self, nic: str = "eth0") -> None:
         """Pull the cable out of a NIC, at the router's end: the carrier goes."""
-        _lines(self._lan.router, f"link set {_port(nic)} down")
+        ip(self._lan.router, f"link set {_port(nic)} down")
 
     def plug(self, nic: str = "eth0") -> None:
         """Plug it in again."""
-        _lines(self._lan.router, f"link set {_port(nic)} up")
+        ip(self._lan.router, f"link set {_port(nic)} up")
 
     def processes(self) -> list[str]:
         """Command lines of everything that runs on it, but for its first process."""
@@ -153,8 +151,8 @@ class LanHost(Machine):
     def _boot(self) -> None:
         for number, nic in enumerate(("eth0", "eth1")):
             cable(self._lan.router, _port(nic), self, nic)
-            _lines(self._lan.router, f"link set {_port(nic)} master lan{number}")
-        _lines(self, f"link set eth0 address {MAC}")
+            ip(self._lan.router, f"link set {_port(nic)} master lan{number}")
+        ip(self, f"link set eth0 address {MAC}")
         self._owner.boot(self)
         self.run(["/usr/sbin/sshd"])
 
@@ -184,7 +182,7 @@ class Guest(Machine):
     def plug_into(self, host: LanHost, bridge: str) -> None:
         """Make its NIC a port of a bridge of the host, as libvirt would."""
         cable(host, "vnet0", self, "eth0")
-        _lines(host, f"link set vnet0 master {bridge}")
+        ip(host, f"link set vnet0 master {bridge}")
 
     def ask_for_address(self, timeout: int = 20) -> str:
         """Get an address by DHCP; empty if none is given."""
@@ -237,7 +235,7 @@ def cable(one: Machine, nic: str, other: Machine, other_nic: str) -> None:
         check=True,
         timeout=30,
     )
-    _lines(one, f"link set {nic} up")
+    ip(one, f"link set {nic} up")
 
 
 def wait_for_address(host: LanHost, nic: str = "eth0") -> None:
@@ -247,7 +245,8 @@ def wait_for_address(host: LanHost, nic: str = "eth0") -> None:
     )
 
 
-def _lines(machine: Machine, *lines: str) -> None:
+def ip(machine: Machine, *lines: str) -> None:
+    """Run `ip` with each of these lines."""
     machine.run(["ip", "-batch", "-"], given="".join(f"{line}\n" for line in lines))
 
 

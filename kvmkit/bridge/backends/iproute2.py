@@ -12,7 +12,7 @@ from kvmkit.bridge.picture import bridged, unbridged
 from kvmkit.bridge.recipe import TRIAL, Recipe
 from kvmkit.bridge.spec import BridgeSpec
 
-__all__ = ["bridge", "moving", "unbridge"]
+__all__ = ["bridge", "unbridge"]
 
 APPLY, RESTORE = f"{TRIAL}/apply", f"{TRIAL}/restore"
 
@@ -33,7 +33,7 @@ def unbridge(network: Network, bridge: str) -> Recipe:
 def _recipe(apply: Iterable[str], restore: Iterable[str]) -> Recipe:
     return Recipe(
         owner="iproute2",
-        trial_files={APPLY: "".join(f"{line}\n" for line in apply), RESTORE: _script(restore)},
+        trial_files={APPLY: _script(apply), RESTORE: _script(restore)},
         apply=(("ip", "-batch", APPLY),),
         # What is there already or gone already is no reason to stop.
         restore=(("ip", "-force", "-batch", RESTORE),),
@@ -59,19 +59,19 @@ def _forward(after: Network, bridge: str, port: str) -> Iterator[str]:
     yield f"link set dev {port} up"
     yield f"link set dev {port} master {bridge}"
     yield f"addr flush dev {port} scope global"
-    yield from moving(after, link)
+    yield from _moving(after, link)
 
 
 def _backward(after: Network, bridge: str, port: str) -> Iterator[str]:
     yield f"link set dev {port} nomaster"
     yield f"link set dev {port} up"
-    yield from _addresses(after, _link(after, port))
-    # Not before the port has its addresses: connections keep a way.
+    # The bridge goes last, as the kernel takes its time over it; its route to the LAN must not last so long.
+    yield f"addr flush dev {bridge} scope global"
+    yield from _moving(after, _link(after, port))
     yield f"link delete dev {bridge}"
-    yield from _routes(after, port)
 
 
-def moving(after: Network, link: Link) -> Iterator[str]:
+def _moving(after: Network, link: Link) -> Iterator[str]:
     """Give a link, in ip's words, the addresses and routes that it has in a picture.
 
     What routers announce, and what the kernel makes of an address, is left to them.
