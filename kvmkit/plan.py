@@ -58,6 +58,8 @@ class Plan(BaseModel):
         What the reader should know: choices made, values adjusted, warnings.
     shown
         Title to text: the command and the XML that the plan stands for.
+    picture, svg
+        A drawing of what changes, as text and, for a notebook, as an ``<svg>`` element; empty without one.
     generated
         UUIDs and MAC addresses made up while planning: they are not part of the id.
     """
@@ -69,6 +71,8 @@ class Plan(BaseModel):
     steps: tuple[Step, ...]
     notes: tuple[str, ...] = ()
     shown: dict[str, str] = Field(default_factory=dict)
+    picture: str = ""
+    svg: str = ""
     generated: tuple[str, ...] = ()
 
     @property
@@ -108,6 +112,7 @@ class Plan(BaseModel):
         lines = [self._head]
         for number, (title, back) in enumerate(self._rows(), 1):
             lines += [f"  {number}. {title}", f"     {back}"]
+        lines += [f"  {line}".rstrip() for line in self.picture.splitlines()]
         lines += [f"  note: {note}" for note in self.notes]
         return "\n".join([*lines, self._foot])
 
@@ -127,5 +132,5 @@ class Plan(BaseModel):
         return (
             f"<p><b>{escape(self._head)}</b></p>"
             f"<table><tr><th></th><th {left}>step</th><th {left}>way back</th></tr>{rows}</table>"
-            f"<ul>{notes}</ul>{shown}<p>{escape(self._foot)}</p>"
+            f"{self.svg}<ul>{notes}</ul>{shown}<p>{escape(self._foot)}</p>"
         )

@@ -93,3 +93,16 @@ def _firewall(network: Network, spec: BridgeSpec) -> Iterator[str]:
             f"WARNING: {'; '.join(causes)}: VMs on a bridge may be cut off, though the host is not. Let them "
             "through: iptables -I FORWARD -m physdev --physdev-is-bridged -j ACCEPT"
         )
+
+
+def notes_back(network: Network, bridge: str, port: str) -> Iterator[str]:
+    """Say what the end of a bridge means."""
+    link, nic = network.link(bridge), network.link(port)
+    if link and nic and link.mac != nic.mac and uses_dhcp(network, bridge):
+        yield f"WARNING: {port} has another MAC address than {bridge}, and DHCP may give it another address"
+    zone = network.zones.get(bridge)
+    if zone and network.zones.get(port) != zone:
+        yield (
+            f"WARNING: {bridge} is in firewalld's zone {zone}: "
+            f"firewall-cmd --permanent --zone={zone} --change-interface={port}, then --reload"
+        )
