@@ -41,15 +41,15 @@ class Host:
         The practice host's state; None on a real host.
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, runner: Runner | None = None) -> None:
         self.uri = uri
         self.practice: Practice | None = None
-        self._runner: Runner | None = None
+        self._runner = runner
         self._connection: libvirt.virConnect | None = None
         self._answered = float("-inf")
-        if uri == PRACTICE_URI:
+        if runner is None and uri == PRACTICE_URI:
             self.practice = Practice()
-        else:
+        elif runner is None:
             self._runner = _runner(uri)
 
     def __repr__(self) -> str:
@@ -64,6 +64,16 @@ class Host:
     def ssh(self) -> Ssh | None:
         """The SSH target; None on a local or practice host."""
         return self._runner if isinstance(self._runner, Ssh) else None
+
+    def networked(self) -> Host:
+        """Give the host whose commands see and change the network: itself; its sandbox on the practice host.
+
+        Raises
+        ------
+        Unsupported
+            This machine allows the practice host no network; the message has its words.
+        """
+        return Host(self.uri, self.practice.sandbox()) if self.practice else self
 
     def run(
         self,

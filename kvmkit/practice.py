@@ -7,7 +7,8 @@ next: what one runbook makes, the next one sees.
 
 VMs, pools, volumes and networks are the test driver's own; only what a
 machine *is* (its processor, packages, settings) is recorded, from the files
-in ``kvmkit/data``.
+in ``kvmkit/data``.  The network that it has is a sandbox of the kernel's,
+which lasts as long as the process does.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import libvirt
 from filelock import FileLock
 from lxml import etree
 
+from kvmkit.sandbox import Sandbox
 from kvmkit.state import state_folder, write_whole
 
 __all__ = ["Practice", "fresh_practice_host", "recorded"]
@@ -50,8 +52,18 @@ def fresh_practice_host() -> None:
     >>> list(kk.vms(kk.connect("test:///default")).index)
     ['demo']
     """
+    _end_sandbox()
     shutil.rmtree(state_folder() / "practice", ignore_errors=True)
     shutil.rmtree(state_folder() / "journal" / "test%3A%2F%2F%2Fdefault", ignore_errors=True)
+
+
+_sandboxes: list[Sandbox] = []
+"""The one that this process has, if any."""
+
+
+def _end_sandbox() -> None:
+    while _sandboxes:
+        _sandboxes.pop().end()
 
 
 class Practice:
@@ -70,6 +82,19 @@ class Practice:
         if not path.exists():
             write_whole(path, recorded("practice-host.xml").encode())
         return path
+
+    def sandbox(self) -> Sandbox:
+        """Give the network that it has, made on first use.
+
+        Raises
+        ------
+        Unsupported
+            The machine allows none.
+        """
+        if not (_sandboxes and _sandboxes[0].stands):
+            _end_sandbox()
+            _sandboxes.append(Sandbox())
+        return _sandboxes[0]
 
     def connection(self) -> libvirt.virConnect:
         """Give the connection, loaded again if another process has changed the host since."""
