@@ -1,42 +1,91 @@
-"""The kernel's own part of a way back: for when the network manager is dead, or does less than it says.
+"""A link's addresses and routes in ip's words; and the kernel's own part of a way back.
 
-What the manager has put there already stays as it is: nothing here replaces anything.
+A manager's way back ends with that: for when the manager is dead, or does less than it says. What it has put
+there already stays as it is: nothing is replaced.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kvmkit.bridge.backends.iproute2 import moving
-from kvmkit.bridge.facts import BridgeSettings, Link, Network
+from kvmkit.bridge.facts import Address, BridgeSettings, Link, Network, Route
 
-__all__ = ["Argv", "put_back_bridge", "put_back_nic"]
+__all__ = ["Argv", "moving", "put_back_bridge", "put_back_nic"]
 
 Argv = tuple[str, ...]
 
 
+def moving(after: Network, link: Link, verb: str = "replace") -> Iterator[str]:
+    """Give a link the addresses and routes that it has in a picture, in lines for ``ip -batch``.
+
+    What routers announce, and what the kernel makes of an address, is left to them. `verb` is ``replace``,
+    or ``add``, which fails for what is there.
+    """
+    for address in link.global_addresses:
+        if address.family == 4 or not address.dynamic:
+            yield f"addr {verb} {_address(address)} dev {link.name}{_metric(after, link.name, address)}"
+    routes = [route for route in after.routes_on(link.name) if route.protocol not in ("kernel", "ra")]
+    # A gateway has to be reachable before a route by it is taken.
+    for route in sorted(routes, key=lambda route: bool(route.gateway)):
+        yield f"route {verb} {_route(route)} dev {link.name}"
+
+
 def put_back_nic(network: Network, nic: str, bridge: str) -> Iterator[Argv]:
     """Take a card out of a bridge, and give it what it has in `network`."""
-    yield ("ip", "link", "set", nic, "nomaster")
-    yield ("ip", "link", "delete", bridge)
-    yield from _configured(network, nic)
+    yield from _argvs(f"link set dev {nic} nomaster", f"link delete dev {bridge}")
+    yield from _put_back(network, nic)
 
 
 def put_back_bridge(network: Network, nic: str, bridge: str) -> Iterator[Argv]:
     """Make a bridge as it is in `network`, put the card into it, and give it what it has in `network`."""
     link = network.link(bridge) or Link(bridge, 0)
     settings = link.bridge or BridgeSettings()
-    stp = ("stp_state", str(int(settings.stp)), "forward_delay", str(settings.forward_delay * 100))
-    yield ("ip", "link", "add", bridge, "address", link.mac, "type", "bridge", *stp)
-    yield ("ip", "link", "set", nic, "master", bridge)
-    yield ("ip", "link", "set", nic, "up")
-    yield ("ip", "address", "flush", "dev", nic, "scope", "global")
-    yield from _configured(network, bridge)
+    kind = f"type bridge stp_state {int(settings.stp)} forward_delay {100 * settings.forward_delay}"
+    yield from _argvs(
+        f"link add name {bridge} address {link.mac} {kind}",
+        f"link set dev {nic} master {bridge}",
+        f"link set dev {nic} up",
+        f"addr flush dev {nic} scope global",
+    )
+    yield from _put_back(network, bridge)
 
 
-def _configured(network: Network, name: str) -> Iterator[Argv]:
-    yield ("ip", "link", "set", name, "up")
+def _put_back(network: Network, name: str) -> Iterator[Argv]:
+    yield from _argvs(f"link set dev {name} up")
     link = network.link(name)
-    for line in moving(network, link) if link else ():
-        thing, _replace, *words = line.split()
-        yield ("ip", thing, "add", *words)
+    yield from _argvs(*(moving(network, link, "add") if link else ()))
+
+
+def _argvs(*lines: str) -> Iterator[Argv]:
+    for line in lines:
+        yield ("ip", *line.split())
+
+
+def _address(address: Address) -> str:
+    # Nobody else can have taken it meanwhile: no wait for the detection of duplicates.
+    words = [f"{address.address} peer {address.peer}/{address.prefix}" if address.peer else address.cidr]
+    words += [f"broadcast {address.broadcast}"] * bool(address.broadcast) + ["nodad"] * (address.family == 6)
+    return " ".join(words)
+
+
+def _metric(after: Network, dev: str, address: Address) -> str:
+    """Keep the metric of the route to the address's own network, which the kernel makes with it."""
+    for route in after.routes_on(dev):
+        if route.protocol == "kernel" and route.metric and route.source == address.address:
+            return f" metric {route.metric}"
+    return ""
+
+
+def _route(route: Route) -> str:
+    default = "default" if route.family == 4 else "::/0"
+    words = [default if route.destination == "default" else route.destination]
+    for word, value in (
+        ("via", route.gateway),
+        ("src", route.source),
+        ("metric", route.metric),
+        ("proto", route.protocol),
+        ("mtu", route.mtu),
+        ("scope", route.scope if route.family == 4 else ""),
+    ):
+        words += [f"{word} {value}"] * bool(value)
+    return " ".join(words) + " onlink" * route.onlink
