@@ -6,17 +6,23 @@ MAKEFLAGS += --no-builtin-rules
 BIN := .venv/bin
 # More for JupyterLab, for example `make lab LAB_ARGS="--no-browser --port=8890"`.
 LAB_ARGS ?=
+# For `make run-NAME`: the host, and the runbook's parameters as words NAME=VALUE, quoted as for a shell.
+URI ?= test:///default
+PARAMETERS ?=
 # For `make virtual-host`: ready, or bare, on which libvirt and QEMU are not installed yet.
 VHOST ?= ready
 
 .PHONY: help lab test acceptance virtual-host bench notebooks docs lint lock clean system test-system
 
 help: ## List what there is to make
-	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
+	@sed -n -e 's/%/NAME/' -e 's/^\([a-zA-Z-]*\):.* ## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
 		printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 lab: system .venv/stamp ## Set up what is missing, then open the runbooks in JupyterLab
 	$(BIN)/jupyter lab --ip=127.0.0.1 --allow-root $(LAB_ARGS) notebooks/00-menu.ipynb
+
+run-%: .venv/stamp ## Run a runbook without a person, such as run-10-check-host URI=qemu:///system
+	@$(BIN)/python tools/run_runbook.py $* $(URI) $(PARAMETERS)
 
 test: test-system .venv/stamp ## Set up what is missing, then run every test tier that this machine allows
 	$(BIN)/python tests/run.py

@@ -26,6 +26,7 @@ from kvmkit.errors import (
     NotApplied,
     NotFound,
     RolledBack,
+    RunFailed,
     ShutdownTimeout,
     Unsupported,
     WrongState,
@@ -43,6 +44,8 @@ from kvmkit.prepare.repository import RepositorySpec, plan_repository
 from kvmkit.prepare.selinux import SELinuxSpec, plan_selinux
 from kvmkit.prepare.service import plan_service
 from kvmkit.report import Check, Report, Status
+from kvmkit.runs.record import Run
+from kvmkit.runs.run import run_runbook
 from kvmkit.vm.console import console_log, screenshot, viewer_commands
 from kvmkit.vm.create import plan_vm
 from kvmkit.vm.delete import plan_undefine
@@ -74,6 +77,8 @@ __all__ = [
     "Report",
     "RepositorySpec",
     "RolledBack",
+    "Run",
+    "RunFailed",
     "SELinuxSpec",
     "ShutdownTimeout",
     "SpecForm",
@@ -112,6 +117,7 @@ __all__ = [
     "pools",
     "reboot",
     "resume",
+    "run_runbook",
     "screenshot",
     "shutdown",
     "start",

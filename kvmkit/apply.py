@@ -15,7 +15,7 @@ import pandas as pd
 from kvmkit import journal
 from kvmkit.actions import kind
 from kvmkit.engine import Ask, already, backward, forward, gone, stands
-from kvmkit.errors import ApplyFailed, NotFound
+from kvmkit.errors import ApplyFailed, NotFound, Unsupported
 from kvmkit.host import Host, connect
 from kvmkit.journal import Entry
 from kvmkit.plan import Plan
@@ -66,9 +66,8 @@ def apply(plan: Plan, *, ask: Ask | None = None, progress: Progress | None = Non
         Another process is applying a plan to this host.
     """
     host = connect(plan.uri)
-    if host.practice and any(kind(step).rehearsed for step in plan.steps):
-        found = "rehearsed: the practice host has no system around libvirt to change"
-        checks = [Check(step.title, Status.SKIP, found) for step in plan.steps]
+    if reason := _rehearsed(host, plan):
+        checks = [Check(step.title, Status.SKIP, f"rehearsed: {reason}") for step in plan.steps]
         return Report(plan.title, plan.uri, checks, plan.id)
     with journal.lock(plan.uri, f"applying plan {plan.id} ({plan.title})"), telling(progress):
         last = _last(plan.uri, plan.id)
@@ -146,10 +145,25 @@ def history(host: Host) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        RangeIndex; columns ``time`` (UTC), ``operator`` (who), ``what``, ``plan``
-        (its id; empty for a lifecycle verb), ``state`` (applying, done, undoing, undone, asked).
+        RangeIndex; columns ``time`` (UTC), ``operator`` (who), ``what`` (of a runbook's run also
+        where its executed notebook is kept), ``plan`` (its id; empty for a lifecycle verb and a run),
+        ``state`` (of a plan: applying, done, undoing, undone; of a verb: asked; of a run: running,
+        also if it was killed then, done, failed).
     """
     return journal.history_frame(host.uri)
+
+
+def _rehearsed(host: Host, plan: Plan) -> str:
+    """Say why a plan can only be rehearsed; empty if it can be applied."""
+    kinds = [kind(step) for step in plan.steps] if host.practice else []
+    if any(found.rehearsed for found in kinds):
+        return "the practice host has no system around libvirt to change"
+    if any(found.networked for found in kinds):
+        try:
+            host.networked()
+        except Unsupported as error:
+            return str(error)
+    return ""
 
 
 def _open(uri: str) -> list[Entry]:

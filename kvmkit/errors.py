@@ -17,6 +17,7 @@
     ├── Busy                              another process is applying a plan to this host
     ├── RolledBack                        a host put its network back; says why, when and for how long
     ├── NotApplied                        a runbook went on before its plan was applied
+    ├── RunFailed                         a runbook stopped on its way; ``.notebook`` is what is kept of it
     └── ApplyFailed                       a step failed; ``.report`` says what was done and undone
 
 Each message says in one breath what happened, what was found on the host and
@@ -27,6 +28,7 @@ mistake deserves no traceback.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -126,6 +128,20 @@ class RolledBack(KvmkitError):
 
 class NotApplied(KvmkitError):
     """A runbook went on before its plan was applied."""
+
+
+class RunFailed(KvmkitError):
+    """A runbook that was run without a person stopped on its way.
+
+    Attributes
+    ----------
+    notebook
+        The executed notebook, as far as it came.
+    """
+
+    def __init__(self, message: str, notebook: Path) -> None:
+        self.notebook = notebook
+        super().__init__(message)
 
 
 class ApplyFailed(KvmkitError):

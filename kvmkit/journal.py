@@ -3,6 +3,8 @@
 One file per application of a plan, under ``$XDG_STATE_HOME/kvmkit/journal``, a
 folder per host.  Each line is one JSON object, flushed to the disk before the
 host is touched, so that a killed process leaves a record of where it stood.
+Beside them are one file for the lifecycle verbs, one for the runs of runbooks,
+and the executed notebooks of these.
 """
 
 from __future__ import annotations
@@ -25,10 +27,24 @@ from kvmkit.errors import Busy
 from kvmkit.plan import Plan
 from kvmkit.state import state_folder
 
-__all__ = ["Entry", "entries", "history_frame", "lock", "note_act"]
+__all__ = [
+    "Entry",
+    "acts",
+    "entries",
+    "history_frame",
+    "lock",
+    "note_act",
+    "note_run",
+    "runs",
+    "runs_folder",
+    "take_up",
+    "taken_up",
+]
 
 OPEN = ("applying", "undoing")
 """States of an application that nobody has finished."""
+
+_taken_up: dict[tuple[str, str], Plan] = {}
 
 
 def _folder(uri: str) -> Path:
@@ -37,16 +53,23 @@ def _folder(uri: str) -> Path:
     return folder
 
 
+def runs_folder(uri: str) -> Path:
+    """Make the folder of a host's executed runbooks."""
+    folder = _folder(uri) / "runs"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
 @contextlib.contextmanager
-def lock(uri: str, doing: str) -> Iterator[None]:
-    """Let one process at a time apply or undo on a host.
+def lock(uri: str, doing: str, *, run: bool = False) -> Iterator[None]:
+    """Let one process at a time apply or undo on a host, or (`run`) run a runbook against it.
 
     Raises
     ------
     Busy
         Naming the process that is at it.  The lock goes with its process, however that ends.
     """
-    folder = _folder(uri)
+    folder = runs_folder(uri) if run else _folder(uri)
     holder = folder / "holder"
     try:
         with FileLock(folder / "lock", timeout=0):
@@ -125,18 +148,53 @@ def entries(uri: str, plan_id: str | None = None) -> list[Entry]:
 
 def note_act(uri: str, what: str) -> None:
     """Record a lifecycle verb, before it is done."""
-    now = datetime.now(UTC).isoformat(timespec="microseconds")
-    _append(_folder(uri) / "acts.jsonl", {"time": now, "operator": _operator(), "what": what})
+    _append(_folder(uri) / "acts.jsonl", _now() | {"operator": _operator(), "what": what})
+
+
+def acts(uri: str) -> list[dict[str, Any]]:
+    """List the lifecycle verbs, oldest first: time, operator, what."""
+    path = _folder(uri) / "acts.jsonl"
+    return [*_records(path)] if path.exists() else []
+
+
+def note_run(uri: str, run: str, **record: Any) -> None:
+    """Record how a runbook's run began, or what became of it since; `run` names it."""
+    first = {} if run in runs(uri) else _now() | {"operator": _operator()}
+    _append(_folder(uri) / "runs.jsonl", {"run": run} | first | record)
+
+
+def runs(uri: str) -> dict[str, dict[str, Any]]:
+    """Give the last word on each run of a runbook, oldest first."""
+    found: dict[str, dict[str, Any]] = {}
+    path = _folder(uri) / "runs.jsonl"
+    for record in _records(path) if path.exists() else ():
+        found[record["run"]] = found.get(record["run"], {}) | record
+    return found
+
+
+def take_up(plan: Plan) -> None:
+    """Have this process go on with a plan that another one began."""
+    _taken_up[plan.uri, plan.title] = plan
+
+
+def taken_up(uri: str, title: str) -> Plan | None:
+    """Give the plan that this process goes on with, to those who would plan the same again."""
+    return _taken_up.get((uri, title))
 
 
 def history_frame(uri: str) -> pd.DataFrame:
     """All of it as a DataFrame; see :func:`kvmkit.history`."""
     rows = [(e.time, e.operator, e.plan.title, e.plan.id, e.state) for e in entries(uri)]
-    acts = _folder(uri) / "acts.jsonl"
-    if acts.exists():
-        rows += [(r["time"], r["operator"], r["what"], "", "asked") for r in _records(acts)]
+    rows += [(r["time"], r["operator"], r["what"], "", "asked") for r in acts(uri)]
+    for name, run in runs(uri).items():
+        what = f"run {run['runbook']}, kept as {runs_folder(uri) / name}.ipynb"
+        rows.append((run["time"], run["operator"], what, "", run["state"]))
     frame = pd.DataFrame(sorted(rows), columns=["time", "operator", "what", "plan", "state"], dtype="str")
     return frame.assign(time=pd.to_datetime(frame["time"], utc=True).astype("datetime64[s, UTC]"))
+
+
+def _now() -> dict[str, str]:
+    return {"time": datetime.now(UTC).isoformat(timespec="microseconds")}
 
 
 def _operator() -> str:

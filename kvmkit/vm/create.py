@@ -9,6 +9,7 @@ from kvmkit.check.facts import read_facts
 from kvmkit.check.kvm import qemu_user, usable_kvm
 from kvmkit.errors import InvalidSpec
 from kvmkit.host import Host
+from kvmkit.journal import taken_up
 from kvmkit.plan import Plan, Step
 from kvmkit.vm.describe import Described, Disk, describe, log_path
 from kvmkit.vm.needs import Needs, read_needs
@@ -49,6 +50,8 @@ def plan_vm(host: Host, spec: VMSpec) -> Plan:
     >>> [step.action for step in plan.steps]
     ['volume-create', 'vm-define', 'vm-start']
     """
+    if begun := taken_up(host.uri, _title(spec)):
+        return begun
     needs, kvm = read_needs(host, spec), read_facts(host, only_kvm=True)
     problems: dict[str, str] = {}
     for name, text in (*_problems(spec, needs), *_closed(spec, needs, *qemu_user(kvm))):
@@ -137,6 +140,10 @@ def _closed(spec: VMSpec, needs: Needs, user: str, groups: Collection[str]) -> I
             yield name, f"QEMU runs as {user}, who may not enter {folder}, but may /var/lib/libvirt/images"
 
 
+def _title(spec: VMSpec) -> str:
+    return f"create VM {spec.name}"
+
+
 def _short(value: object) -> str:
     shown = repr(value)
     return shown if len(shown) <= 80 else f"{shown[:77]}…"
@@ -186,7 +193,7 @@ def _plan(uri: str, spec: VMSpec, needs: Needs, disk: Disk | None, described: De
     steps.append(Step(action="vm-start", title=f"start VM {spec.name}", undo="stop it at once", args=args))
     return Plan(
         uri=uri,
-        title=f"create VM {spec.name}",
+        title=_title(spec),
         steps=tuple(steps),
         notes=(f"runs as {kind}", *_notes(spec, needs, disk)),
         shown={"The command it stands for": described.command, "The XML that is defined": described.xml},

@@ -9,6 +9,7 @@ import libvirt
 
 from kvmkit.errors import WrongState
 from kvmkit.host import Host
+from kvmkit.journal import taken_up
 from kvmkit.plan import Plan, Step
 from kvmkit.vm.facts import domain
 from kvmkit.vm.ownership import backing_files, definition, definitions, disk_paths, owned_disks, users_of
@@ -69,7 +70,10 @@ def plan_undefine(host: Host, name: str, *, delete_storage: bool = False) -> Pla
     >>> [step.action for step in plan.steps]
     ['vm-destroy', 'vm-undefine', 'volume-delete']
     """
-    with host.reading(f"plan to delete VM {name}") as connection:
+    title = f"delete VM {name}"
+    if begun := taken_up(host.uri, title):
+        return begun
+    with host.reading(f"plan to {title}") as connection:
         dom = domain(host, connection, name)
         if not dom.isPersistent():
             raise WrongState(
@@ -78,9 +82,7 @@ def plan_undefine(host: Host, name: str, *, delete_storage: bool = False) -> Pla
         found = _read(connection, dom)
     steps = [*_steps(found, delete_storage=delete_storage)]
     notes = tuple(_kept(found)) if delete_storage else ("its disks are kept",)
-    return Plan(
-        uri=host.uri, title=f"delete VM {name}", steps=tuple(steps), notes=notes, shown={"Its XML": found.xml}
-    )
+    return Plan(uri=host.uri, title=title, steps=tuple(steps), notes=notes, shown={"Its XML": found.xml})
 
 
 def _read(connection: libvirt.virConnect, dom: libvirt.virDomain) -> Found:
