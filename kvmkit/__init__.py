@@ -11,6 +11,9 @@ True
 """
 
 from kvmkit.apply import apply, history, pending, undo
+from kvmkit.bridge.frames import bridges, links
+from kvmkit.bridge.plan import plan_bridge, plan_unbridge
+from kvmkit.bridge.spec import BridgeSpec
 from kvmkit.check import check_host
 from kvmkit.errors import (
     ApplyFailed,
@@ -57,6 +60,7 @@ from kvmkit.vm.spec import VMSpec
 __all__ = [
     "ApplyFailed",
     "ApplyForm",
+    "BridgeSpec",
     "Busy",
     "Check",
     "CommandFailed",
@@ -92,6 +96,7 @@ __all__ = [
     "apply",
     "apply_form",
     "autostart",
+    "bridges",
     "check_host",
     "connect",
     "console_log",
@@ -102,9 +107,11 @@ __all__ = [
     "fresh_practice_host",
     "history",
     "insert_media",
+    "links",
     "menu",
     "networks",
     "pending",
+    "plan_bridge",
     "plan_defaults",
     "plan_libvirt_group",
     "plan_packages",
@@ -112,6 +119,7 @@ __all__ = [
     "plan_repository",
     "plan_selinux",
     "plan_service",
+    "plan_unbridge",
     "plan_undefine",
     "plan_vm",
     "pools",

@@ -60,12 +60,11 @@ def links(host: Host) -> pd.DataFrame:
     Examples
     --------
     >>> import kvmkit as kk
-    >>> kk.links(kk.connect("test:///default"))[["kind", "state", "addresses", "owner"]]
-              kind       state                   addresses     owner
+    >>> kk.links(kk.connect("test:///default"))[["kind", "state", "addresses", "gateway"]]
+              kind state         addresses      gateway
     name
-    eth0      card          up            192.168.0.100/24  ifupdown
-    eth1      card        down
-    lo    loopback          up
+    eth0      veth    up  192.168.0.100/24  192.168.0.1
+    lo    loopback    up
     """
     network = read_network(host)
     rows = {link.name: _link(network, link) for link in network.links}

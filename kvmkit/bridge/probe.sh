@@ -128,8 +128,12 @@ ways() {
         { ip -4 route show default; ip -6 route show default; } | sed -n 's/.* via \(inet6 \)*\([^ ]*\) dev \([^ ]*\).*/\2 \3/p'
         sed -n 's/^nameserver[[:space:]]*//p' /run/systemd/resolve/resolv.conf /etc/resolv.conf 2>/dev/null
         echo "${1%% *}"
-    } | sort -u | {
+    } | sort -ru | {
+        last=
         while read -r address dev; do
+            # A gateway that is a DNS server, too, comes first with its link, then without.
+            [ "$address" = "$last" ] && continue
+            last=$address
             case $address in '' | 127.* | ::1) ;; *) way "${address%\%*}" "$dev" "$2" & ;; esac
         done
         wait

@@ -50,11 +50,31 @@ def read_network(host: Host, *, reach: bool = False, fresh: bool = False) -> Net
         Its ``ip`` is missing or cannot write JSON.
     """
     if host.practice:
-        network = parse_network(recorded("practice-network.txt"), where=host.uri)
-        return replace(network, facts=replace(network.facts, practice=True))
+        return _practised(host, reach=reach)
     argv = ["sh", "-c", AS_ROOT, "sh", *(["reach"] if reach else [])]
     result = host.run(argv, stdin=probe_script(), timeout=PROBE_SECONDS, fresh=fresh)
     return parse_network(result.stdout, where=host.uri, session=host.is_session)
+
+
+def _practised(host: Host, *, reach: bool) -> Network:
+    """Take what a machine is as recorded, and its network as it is, where this machine allows it one."""
+    known = parse_network(recorded("practice-network.txt"), where=host.uri)
+    known = replace(known, facts=replace(known.facts, practice=True))
+    try:
+        sandbox = host.networked()
+    except Unsupported:
+        return known
+    argv = ["sh", "-s", "network", "", *(["reach"] if reach else [])]
+    found = parse_network(sandbox.run(argv, stdin=probe_script()).stdout, where=host.uri)
+    return replace(
+        known,
+        links=found.links,
+        routes=found.routes,
+        dns=found.dns,
+        rules=found.rules,
+        transactions=found.transactions,
+        ways=found.ways,
+    )
 
 
 def probe_script() -> str:

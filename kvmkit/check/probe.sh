@@ -90,13 +90,16 @@ os() {
     echo "kernel=$(uname -r)"
 }
 
-kernel() {
+kernel_log() {
     echo "### kernel log"
     if log=$(dmesg 2>/dev/null); then
         printf '%s\n' "$log" | sed 's/^\[[^]]*\] *//' | grep -iE '(kvm|svm|vmx).*(bios|no hardware|not supported)' | head -n 20
     else
         echo unreadable
     fi
+}
+
+kernel_values() {
     echo "### kernel values"
     value nested /sys/module/kvm_intel/parameters/nested
     value nested /sys/module/kvm_amd/parameters/nested
@@ -107,6 +110,9 @@ kernel() {
     value apparmor /sys/module/apparmor/parameters/enabled
     value transparent-hugepages /sys/kernel/mm/transparent_hugepage/enabled
     echo "iommu-groups=$(ls /sys/kernel/iommu_groups 2>/dev/null | wc -l | tr -d ' ')"
+}
+
+memory() {
     echo "### memory"
     grep -E '^(MemTotal|MemFree|MemAvailable|Buffers|Cached|HugePages_Total|HugePages_Free|Hugepagesize):' /proc/meminfo
 }
@@ -235,10 +241,10 @@ storage() {
 }
 
 probe() {
-    [ "${1:-}" = network ] && { user; os; kernel; units; network; return; }
+    [ "${1:-}" = network ] && { user; kernel_values; units; network; return; }
     user; cpu; modules; kvm_device; qemu_conf; accounts
     [ "${1:-}" = kvm ] && return
-    os; kernel; confinement; commands; units; network; storage; defaults
+    os; kernel_log; kernel_values; memory; confinement; commands; units; network; storage; defaults
 }
 
 # The commands must not read the script's own rest, which is on standard input.
