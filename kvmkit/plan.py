@@ -124,13 +124,14 @@ class Plan(BaseModel):
             f"<tr><td>{number}</td><td {left}>{escape(title)}</td><td {left}>{escape(back)}</td></tr>"
             for number, (title, back) in enumerate(self._rows(), 1)
         )
+        head = f"<tr><th></th><th {left}>step</th><th {left}>way back</th></tr>"
+        steps = "" if self.empty else f"<table>{head}{rows}</table>"
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
         shown = "".join(
             f"<details><summary>{escape(title)}</summary><pre>{escape(text)}</pre></details>"
             for title, text in self.shown.items()
         )
         return (
-            f"<p><b>{escape(self._head)}</b></p>"
-            f"<table><tr><th></th><th {left}>step</th><th {left}>way back</th></tr>{rows}</table>"
+            f"<p><b>{escape(self._head)}</b></p>{steps}"
             f"{self.svg}<ul>{notes}</ul>{shown}<p>{escape(self._foot)}</p>"
         )

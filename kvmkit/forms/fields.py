@@ -18,6 +18,7 @@ from kvmkit.vm.facts import networks, pools, volumes
 __all__ = ["blank", "choices", "field_widget", "help_texts", "label"]
 
 _WORDS = {"mib": "(MiB)", "gib": "(GiB)", "vcpus": "vCPUs", "cdrom": "CD-ROM", "vnc": "VNC", "os": "OS"}
+_WORDS |= {"baseurl": "Base URL", "gpgcheck": "GPG check", "gpgkey": "GPG key"}
 _BLANK: dict[Any, Any] = {str: "", int: 0, bool: False}
 
 
@@ -34,8 +35,9 @@ def label(name: str) -> str:
 def help_texts(spec_class: type[Spec]) -> dict[str, str]:
     """Read each field's help from the class's docstring, section Attributes: said once, it serves both."""
     section = (inspect.getdoc(spec_class) or "").partition("Attributes\n----------\n")[2]
-    entries = re.findall(r"^(\w+) : .*\n((?: {4}.*\n?)+)", section, flags=re.MULTILINE)
-    return {name: " ".join(text.split()).replace("`", "") for name, text in entries}
+    entries = re.findall(r"^([\w, ]+) : .*\n((?: {4}.*\n?)+)", section, flags=re.MULTILINE)
+    texts = {names: " ".join(text.split()).replace("`", "") for names, text in entries}
+    return {name: text for names, text in texts.items() for name in names.split(", ")}
 
 
 def choices(host: Host, names: Iterable[str]) -> dict[str, list[str]]:
@@ -72,8 +74,8 @@ def field_widget(name: str, info: FieldInfo, value: Any, options: list[str] | No
     kind = info.annotation
     common = {
         "description": label(name),
-        "style": {"description_width": "110px"},
-        "layout": {"flex": "0 0 360px"},
+        "style": {"description_width": "140px"},
+        "layout": {"flex": "0 0 390px"},
     }
     if get_origin(kind) is Literal:
         widget = widgets.Dropdown(options=get_args(kind), value=value, **common)

@@ -158,7 +158,7 @@ class ApplyForm(Shown):
     def _run(self) -> None:
         try:
             self._report = apply(self.plan, progress=self._doing)
-            self._state.value = self._report._repr_html_()
+            self._state.value = "" if self.plan.empty else self._report._repr_html_()
         except Exception as error:  # noqa: BLE001 - wait() raises it again; here it would be lost
             self._error = error
             table = error.report._repr_html_() if isinstance(error, ApplyFailed) else ""

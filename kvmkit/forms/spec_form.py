@@ -118,16 +118,20 @@ class SpecForm(Shown, Generic[S]):
         return self.taken
 
     def _judge(self, _change: object = None) -> None:
-        """Say beside each field what is wrong with it, as it is typed."""
+        """Say beside each field what is wrong with it, as it is typed, or what it is for."""
         try:
             self._class(**self.values)
             self.errors = {}
         except InvalidSpec as error:
             self.errors = error.errors
         for name, note in self._notes.items():
-            wrong = self.errors.get(name)
+            wrong = self._wrong(name)
             note.value = message(wrong, RED) if wrong else message(self._help.get(name, ""), GREY)
         self._call.value = self._call_html()
+
+    def _wrong(self, name: str) -> str:
+        """Give what is wrong with what a field holds; a blank one is not wrong yet: its help says more."""
+        return "" if self.fields[name].value == "" else self.errors.get(name, "")
 
     def _call_html(self) -> str:
         """Show the Python call, and what is wrong with no single field of it."""
@@ -148,7 +152,7 @@ class SpecForm(Shown, Generic[S]):
         rows = "".join(
             f"<tr><td style='text-align:left'>{escape(label(name))}</td>"
             f"<td style='text-align:left'>{escape(str(value))}</td>"
-            f"<td style='text-align:left'>{escape(self.errors.get(name, self._help.get(name, '')))}</td></tr>"
+            f"<td style='text-align:left'>{escape(self._wrong(name) or self._help.get(name, ''))}</td></tr>"
             for name, value in self.values.items()
         )
         return f"<table>{rows}</table>{self._call_html()}"

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 import kvmkit as kk
 from kvmkit.forms.fields import help_texts
+from kvmkit.spec import Spec
 
 PRACTICE = "test:///default"
 
@@ -22,9 +23,10 @@ def test_there_is_a_field_of_the_right_kind_for_each_field_of_the_spec() -> None
     assert fields["memory_mib"].description == "Memory (MiB)"
 
 
-def test_every_field_has_help() -> None:
-    assert set(help_texts(kk.VMSpec)) == set(kk.VMSpec.model_fields)
-    assert all(help_texts(kk.VMSpec).values())
+@pytest.mark.parametrize("spec", [kk.VMSpec, kk.RepositorySpec, kk.SELinuxSpec, kk.QemuConfSpec])
+def test_every_field_has_help(spec: type[Spec]) -> None:
+    assert set(help_texts(spec)) == set(spec.model_fields)
+    assert all(help_texts(spec).values())
 
 
 def test_what_is_filled_in_is_a_frozen_spec() -> None:
@@ -49,6 +51,15 @@ def test_a_wrong_value_is_told_beside_its_field_as_it_is_typed() -> None:
     form.fields["name"].value = "web1"
     assert form.errors == {}
     assert "good as a file and host name" in form.children[0].children[1].value
+
+
+def test_a_field_that_is_still_blank_says_what_goes_there() -> None:
+    form = kk.form(kk.RepositorySpec, name="local")
+
+    assert "Where it is: http://" in form.children[1].children[1].value
+    assert form._html().count("Where it is: http://") == 1
+    with pytest.raises(kk.InvalidSpec, match="baseurl: ''"):
+        _ = form.spec
 
 
 def test_what_is_wrong_with_no_single_field_is_told_too() -> None:
