@@ -10,6 +10,7 @@ sshd through the very NIC that is bridged: a wrong gateway cuts it off, as it wo
 import shlex
 import signal
 import subprocess
+import tempfile
 from typing import Protocol
 
 from kvmkit.host import connect
@@ -197,18 +198,19 @@ class Peer:
     def __init__(self, lan: Lan, address: str = ADDRESS) -> None:
         # Without the namespace of processes nsenter becomes ping, and signals reach it.
         enter = ["nsenter", "--target", str(lan.client.number), "--net", "--root", "--"]
-        self._ping = subprocess.Popen(
-            [*enter, "ping", "-n", "-i", "0.005", "-W", "1", address], stdout=subprocess.PIPE, text=True
-        )
+        # A file, not a pipe, which would be full after 5 seconds.
+        self._out = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed by stop)
+        self._ping = subprocess.Popen([*enter, "ping", "-n", "-i", "0.005", address], stdout=self._out)
 
     def stop(self) -> "Interruption":
         """End, and say what was lost."""
         self._ping.send_signal(signal.SIGINT)
-        out, _ = self._ping.communicate(timeout=30)
+        self._ping.wait(30)
+        with self._out as out:
+            out.seek(0)
+            lines = out.readlines()
         # 64 bytes from 192.168.0.100: icmp_seq=12 ttl=63 time=0.052 ms
-        answered = {
-            int(line.split("icmp_seq=")[1].split()[0]) for line in out.splitlines() if " time=" in line
-        }
+        answered = {int(line.split("icmp_seq=")[1].split()[0]) for line in lines if " time=" in line}
         if not answered:
             return Interruption(0, 0)
         # What was on its way at the end is not lost.
