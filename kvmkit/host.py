@@ -6,7 +6,7 @@ import contextlib
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
@@ -14,6 +14,7 @@ import libvirt
 
 from kvmkit.commands import Follow, Local, Result, Runner, Ssh, check
 from kvmkit.errors import HostUnavailable, InvalidURI, LibvirtFailed, Unsupported
+from kvmkit.events import run_event_loop
 from kvmkit.practice import Practice
 
 __all__ = ["Host", "connect"]
@@ -26,6 +27,8 @@ OPENING = 60
 """Seconds that libvirt's daemon has to answer in; one that is started by its socket takes a while."""
 JUST_NOW = 10
 """Seconds for which a host that ran a command is taken to be still there."""
+KEEP_ALIVE = 5, 3
+"""Seconds between questions to a host that is silent, and how many go unanswered before it counts as lost."""
 
 _hosts: dict[str, Host] = {}
 
@@ -151,6 +154,29 @@ class Host:
         with kept, self.reading(doing) as connection:
             yield connection
 
+    def listening(self, lost: Callable[[], None]) -> libvirt.virConnect:
+        """Open a connection of the caller's own that brings events and streams; the caller closes it.
+
+        Not the shared one: that may have been opened before libvirt's event loop ran, and it can tell
+        one listener alone that the host is lost.
+
+        Parameters
+        ----------
+        lost
+            Called once the host no longer answers, in the thread of the event loop.
+
+        Raises
+        ------
+        HostUnavailable
+            No daemon answers.
+        """
+        run_event_loop()
+        self._look_for_ssh()
+        connection = _opened(self.uri)
+        connection.setKeepAlive(*KEEP_ALIVE)
+        connection.registerCloseCallback(lambda *_: lost(), None)
+        return connection
+
     def _open(self) -> libvirt.virConnect:
         if self.practice:
             return self.practice.connection()
@@ -159,10 +185,14 @@ class Host:
             with contextlib.suppress(libvirt.libvirtError):
                 self._connection.getLibVersion()
                 return self._connection
-        if self.ssh and time.monotonic() - self._answered > JUST_NOW:
-            self.run(["true"])  # bounded in time and clear about keys and logins, which libvirt's ssh is not
+        self._look_for_ssh()
         self._connection = _opened(self.uri)
         return self._connection
+
+    def _look_for_ssh(self) -> None:
+        """Run a command: bounded in time and clear about keys and logins, which libvirt's ssh is not."""
+        if self.ssh and time.monotonic() - self._answered > JUST_NOW:
+            self.run(["true"])
 
 
 def connect(uri: str) -> Host:

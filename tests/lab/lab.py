@@ -36,6 +36,8 @@ class Lab(Machine):
         # QEMU in a mount namespace of libvirt's making would need a /dev that libvirt can rebuild.
         with self.path("/etc/libvirt/qemu.conf").open("a") as conf:
             conf.write("\nnamespaces = []\n")
+        # /var/lock leads there, and libvirt locks a console there; on a whole system systemd makes it.
+        self.path("/run/lock").mkdir()
         self.run(["virtlogd", "--daemon"])
         self.start_libvirtd()
         images = ["--type", "dir", "--target", "/var/lib/libvirt/images"]
