@@ -48,6 +48,8 @@ class Kind:
         though ``made`` says no. ``unmake`` finds out by itself what there is.
     rehearsed
         It changes the system around libvirt, which the practice host does not have.
+    networked
+        It changes the network, which the practice host has only where the machine underneath allows it.
     fleeting
         A host that loses its power loses it, too: a plan that is continued looks again,
         although the step is done.
@@ -56,17 +58,16 @@ class Kind:
     code: Action
     gradual: bool = False
     rehearsed: bool = False
+    networked: bool = False
     fleeting: bool = False
 
 
 _kinds: dict[str, Kind] = {}
 
 
-def action(
-    name: str, code: Action, *, gradual: bool = False, rehearsed: bool = False, fleeting: bool = False
-) -> None:
-    """Register the code behind steps of that name; see :class:`Kind`."""
-    _kinds[name] = Kind(code, gradual, rehearsed, fleeting)
+def action(name: str, code: Action, **what_it_is: bool) -> None:
+    """Register the code behind steps of that name; the rest is as in :class:`Kind`."""
+    _kinds[name] = Kind(code, **what_it_is)
 
 
 def kind(step: Step) -> Kind:

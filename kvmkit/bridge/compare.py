@@ -217,7 +217,7 @@ def _ways(expected: Expected, network: Network) -> Check:
     for address in expected.reach:
         way = network.ways.get(address)
         if way is None or not way.answers:
-            problems.append(f"{address} does not answer, and did before")
+            problems.append(f"{address} does not answer")
         elif expected.port and way.dev == expected.port:
             problems.append(f"the way to {address} is by {way.dev}")
     answer = ", ".join(_sorted(expected.reach))

@@ -265,12 +265,16 @@ def _machine(lines: list[str]) -> str:
 
 
 def _zones(lines: list[str]) -> Iterator[tuple[str, str]]:
-    zone = ""
+    """Read firewall-cmd's list; a link in the default zone needs none of its own."""
+    zone = default = ""
     for line in lines:
-        if not line.startswith((" ", "\t")):
-            zone = line.split()[0]
-        elif line.strip().startswith("interfaces:"):
-            yield from ((name, zone) for name in line.split()[1:])
+        words = line.split()
+        if line.startswith("default "):
+            default = words[1] if len(words) > 1 else ""
+        elif not line.startswith((" ", "\t")):
+            zone = words[0]
+        elif words[0] == "interfaces:" and zone != default:
+            yield from ((name, zone) for name in words[1:])
 
 
 def _way(line: str) -> tuple[str, Way]:

@@ -124,7 +124,7 @@ class Keep:
         """Change it back, on trial, too; files become what they were byte for byte."""
         change = Change(**step.args)
         paths = {**change.recipe.keep_files, **change.back.keep_files}
-        now = look(as_root(host), list(paths))
+        now = look(as_root(host.networked()), list(paths))
         as_before = all(fingerprint(path, now[path]) == change.files.get(path, "") for path in paths)
         if as_before and _holds(host, change.before):
             return
@@ -139,7 +139,9 @@ class Keep:
 
 
 def _transaction(host: Host, recipe: Recipe) -> Transaction:
-    return Transaction(as_root(host), hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()[:12])
+    return Transaction(
+        as_root(host.networked()), hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()[:12]
+    )
 
 
 def _try(
@@ -207,7 +209,7 @@ def _unchanged(host: Host, change: Change) -> None:
     failing = _failing(host, change.before)
     if failing:
         raise Conflict(f"the network of {host.uri} is not as it was planned on: {_told(failing)}; plan again")
-    for path, content in look(as_root(host), list(change.recipe.keep_files)).items():
+    for path, content in look(as_root(host.networked()), list(change.recipe.keep_files)).items():
         if fingerprint(path, content) != change.files.get(path, ""):
             raise Conflict(f"{path} on {host.uri} was changed by somebody meanwhile; plan again")
 
@@ -215,7 +217,7 @@ def _unchanged(host: Host, change: Change) -> None:
 def _files_are(host: Host, change: Change) -> bool:
     """Tell the files as kept from the files as planned on; Conflict if one is neither."""
     wanted = change.recipe.keep_files
-    found = look(as_root(host), list(wanted))
+    found = look(as_root(host.networked()), list(wanted))
     as_kept = [
         found[path] == (None if content is None else content.encode()) for path, content in wanted.items()
     ]
@@ -225,5 +227,5 @@ def _files_are(host: Host, change: Change) -> bool:
     return all(as_kept)
 
 
-action("bridge-trial", Trial(), gradual=True, rehearsed=True, fleeting=True)
-action("bridge-keep", Keep(), gradual=True, rehearsed=True)
+action("bridge-trial", Trial(), gradual=True, networked=True, fleeting=True)
+action("bridge-keep", Keep(), gradual=True, networked=True)

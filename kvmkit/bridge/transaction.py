@@ -57,13 +57,13 @@ class Standing:
         """What happened, for a person."""
         events = {what: at for _, at, what in self._events()}
         if "restored" in events:
-            why = next(
-                (what for what in ("failed", "not kept", "nobody confirmed in time") if what in events), ""
-            )
-            reason = {
-                "failed": f"a command failed ({self._words_before('failed')})",
-                "not kept": f"it could not be kept ({self._words_before('not kept')})",
-            }.get(why, why or "it was asked to")
+            reason = "it was asked to"
+            if "failed" in events:
+                reason = f"a command failed ({self._words_before('failed')})"
+            elif "not kept" in events:
+                reason = f"it could not be kept ({self._words_before('not kept')})"
+            elif "nobody confirmed in time" in events:
+                reason = "nobody confirmed in time"
             return (
                 f"the host put its network back at {events['restored']} UTC, {self.seconds_away:.1f} s "
                 f"after the change began, as {reason}"
