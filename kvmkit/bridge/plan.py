@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from kvmkit.bridge import decide
-from kvmkit.bridge.backends import iproute2
+from kvmkit.bridge.backends import iproute2, networkmanager
 from kvmkit.bridge.compare import Expected, expect
 from kvmkit.bridge.draw import as_svg, as_text
 from kvmkit.bridge.facts import Link, Network
@@ -40,7 +40,7 @@ class Backend(Protocol):
         """Say how a bridge is taken away."""
 
 
-BACKENDS: Mapping[str, Backend] = {"iproute2": iproute2}
+BACKENDS: Mapping[str, Backend] = {"iproute2": iproute2, "NetworkManager": networkmanager}
 
 
 def plan_bridge(host: Host, spec: BridgeSpec) -> Plan:

@@ -1,4 +1,4 @@
-"""NetworkManager: profiles of its own for the bridge and its port, in memory until they are confirmed.
+"""NetworkManager: profiles for the bridge and its port, in /run until they are confirmed.
 
 The profile that the card has now stays as it is, and NetworkManager falls back on it: those of the bridge are
 only preferred. NetworkManager's own checkpoints are not used: they die with it, and what was tried stays.
@@ -7,23 +7,23 @@ only preferred. NetworkManager's own checkpoints are not used: they die with it,
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
 
 from kvmkit.bridge.backends.kernel import Argv, put_back_bridge, put_back_nic
+from kvmkit.bridge.backends.keyfile import keyfile, section
 from kvmkit.bridge.facts import Network
 from kvmkit.bridge.picture import uses_dhcp
 from kvmkit.bridge.recipe import Recipe
 from kvmkit.bridge.spec import BridgeSpec
-from kvmkit.errors import Conflict
+from kvmkit.errors import Unsupported
 
 __all__ = ["bridge", "unbridge"]
 
-FOLDERS = ("/run/NetworkManager/system-connections", "/etc/NetworkManager/system-connections")
-UP = ("nmcli", "--wait", "10", "connection", "up")
-CARRIED = ("zone", "metered", "mdns", "llmnr", "dns-over-tls")
-"""What a profile says of the whole connection and goes with the addresses (nm-settings(5), connection)."""
-UNSET = ("", "-1", "0x0", "default", "unknown")
-"""How nmcli writes that a property is left to NetworkManager, whatever the property."""
+TRIED, KEPT = "/run/NetworkManager/system-connections", "/etc/NetworkManager/system-connections"
+NAMES = uuid.UUID("4c1dd6a1-0b0e-5c0b-8d3a-6b766d6b6974")
+CARRIED = ("zone", "mdns", "llmnr", "dns-over-tls")
+"""What a profile says of the whole connection and goes with the addresses."""
 HIGHEST = 999
 """Of connection.autoconnect-priority."""
 
@@ -31,32 +31,27 @@ HIGHEST = 999
 def bridge(network: Network, spec: BridgeSpec) -> Recipe:
     """Make the card's connection one of a bridge, with the settings that its profile has.
 
-    The profile is only read: on the disk it stays, so that a reboot in the trial begins with it, and so does
-    NetworkManager should the bridge's profiles ever fail.
+    That profile is only read: a reboot in the trial begins with it, and so does NetworkManager should the
+    bridge's profiles ever fail.
+
+    Raises
+    ------
+    Unsupported
+        NetworkManager has no profile for the card.
     """
-    settings = _settings(network, spec.nic)
-    old, port = settings["connection.uuid"], _port(spec.bridge, spec.nic)
-    priority = min(int(settings.get("connection.autoconnect-priority") or 0) + 1, HIGHEST)
-    preferred = ("connection.autoconnect", "yes", "connection.autoconnect-priority", str(priority))
+    profiles = _Profiles(network, spec.nic, spec.bridge)
+    tried, kept = profiles.files(network, spec, TRIED), profiles.files(network, spec, KEPT)
     return Recipe(
         owner="NetworkManager",
-        apply=(
-            ("nmcli", "connection", "add", "save", "no", *_bridge_words(network, spec, settings)),
-            # A copy: it has the card's MTU, speed and wake-on-LAN.
-            ("nmcli", "connection", "clone", "--temporary", old, port),
-            ("nmcli", "connection", "modify", "--temporary", port, *_port_words(spec, old)),
-            ("nmcli", "--wait", "30", "connection", "up", port, "ifname", spec.nic),
-        ),
+        trial_files=tried,
+        apply=(*_load(tried), _up(30, profiles.port, spec.nic)),
         restore=(
-            (*UP, "uuid", old, "ifname", spec.nic),
-            *_forget(spec.bridge, spec.nic),
+            _up(10, profiles.old, spec.nic),
+            *profiles.forget(),
             *put_back_nic(network, spec.nic, spec.bridge),
         ),
-        # This writes a profile to the disk. The port comes first: without the bridge it is of no use, and
-        # the card's own profile is taken.
-        keep=tuple(
-            ("nmcli", "connection", "modify", name, *preferred) for name in (port, _name(spec.bridge))
-        ),
+        keep_files=dict(kept),
+        keep=_load(kept),
     )
 
 
@@ -65,105 +60,152 @@ def unbridge(network: Network, bridge: str) -> Recipe:
 
     Raises
     ------
-    Conflict
-        The bridge is not kvmkit's.
+    Unsupported
+        The bridge is not one that kvmkit has made.
     """
     (nic,) = network.ports_of(bridge)
-    port = _port(bridge, nic)
-    settings = _settings(network, nic)
-    if settings["connection.id"] != port:
-        raise Conflict(
-            f"bridge {bridge} was not made by kvmkit: NetworkManager's profile of {nic} is "
-            f"{settings['connection.id']}; take it down with nmcli connection down {bridge}"
-        )
-    files = [path for name in (nic, bridge) for claim in network.claims_on(name) for path in claim.files]
+    profiles = _Profiles(network, nic, bridge)
+    kept = [f"{KEPT}/{name}.nmconnection" for name in profiles.names]
     return Recipe(
         owner="NetworkManager",
         apply=(
-            (*UP, "uuid", settings["connection.stable-id"], "ifname", nic),
-            ("nmcli", "connection", "down", _name(bridge)),
+            _up(10, profiles.old, nic),
+            ("nmcli", "connection", "down", "uuid", profiles.bridge),
         ),
         restore=(
-            # Files that were put back.
-            ("nmcli", "connection", "reload"),
-            (*UP, port, "ifname", nic),
+            # Should they have been removed, and put back.
+            *_load(kept),
+            _up(10, profiles.port, nic),
             *put_back_bridge(network, nic, bridge),
         ),
-        keep_files=dict.fromkeys(files),
-        keep=(("nmcli", "connection", "reload"),),
+        keep_files=dict.fromkeys(kept),
+        keep=profiles.forget(),
     )
 
 
-def _settings(network: Network, nic: str) -> Mapping[str, str]:
-    claims = [claim for claim in network.claims_on(nic) if claim.owner == "NetworkManager"]
-    if not claims or "connection.uuid" not in claims[0].settings:
-        raise Conflict(f"NetworkManager has no active profile for {nic}: nmcli device connect {nic}")
-    return claims[0].settings
+class _Profiles:
+    """The profiles of a card: the one that it has or had for itself, and those of the bridge.
+
+    Attributes
+    ----------
+    names
+        Of the port's and the bridge's profile.
+    old, port, bridge
+        UUIDs.
+    """
+
+    def __init__(self, network: Network, nic: str, bridge: str) -> None:
+        self.names = (f"kvmkit-{bridge}-{nic}", f"kvmkit-{bridge}")
+        own = self._card = _settings(network, nic)
+        # A picture of what will be has the claims of what is.
+        self._made = own["connection.id"] == self.names[0]
+        if not self._made and own.get("connection.master"):
+            raise Unsupported(
+                f"bridge {bridge} was not made by kvmkit: NetworkManager's profile of {nic} is "
+                f"{own['connection.id']}; take it away with nmcli"
+            )
+        self._addressed = _settings(network, bridge) if self._made else own
+        self.old = own["connection.stable-id"] if self._made else own["connection.uuid"]
+        # The same for the same profile, so that files which are given back fit what is in memory.
+        self.port, self.bridge = (str(uuid.uuid5(NAMES, f"{name} {self.old}")) for name in self.names)
+
+    def files(self, network: Network, spec: BridgeSpec, folder: str) -> dict[str, str]:
+        """Write the profiles of port and bridge."""
+        # In the trial nothing is to bring them up by itself.
+        start = self._preferred() if folder == KEPT else {"autoconnect": "false"}
+        port = {
+            "connection": {
+                "id": self.names[0],
+                "uuid": self.port,
+                "type": "ethernet",
+                "interface-name": spec.nic,
+                "master": spec.bridge,
+                "slave-type": "bridge",
+                # Of no other use to a port: it says what to go back to.
+                "stable-id": self.old,
+                **start,
+            },
+            "ethernet": section(self._card, "802-3-ethernet"),
+        }
+        bridge = {
+            "connection": {
+                "id": self.names[1],
+                "uuid": self.bridge,
+                "type": "bridge",
+                "interface-name": spec.bridge,
+                **{
+                    name: value
+                    for name, value in section(self._addressed, "connection").items()
+                    if name in CARRIED
+                },
+                **start,
+            },
+            "bridge": _bridge(network, spec),
+            **_addressing(network, spec, self._addressed),
+        }
+        contents = (keyfile(port), keyfile(bridge))
+        return {
+            f"{folder}/{name}.nmconnection": text for name, text in zip(self.names, contents, strict=True)
+        }
+
+    def forget(self) -> tuple[Argv, ...]:
+        """Have NetworkManager forget the profiles of port and bridge, whose files are gone."""
+        return tuple(("nmcli", "connection", "delete", "uuid", name) for name in (self.port, self.bridge))
+
+    def _preferred(self) -> dict[str, str]:
+        priority = int(self._addressed.get("connection.autoconnect-priority") or 0)
+        return {"autoconnect-priority": str(min(priority + (not self._made), HIGHEST))}
 
 
-def _name(bridge: str) -> str:
-    return f"kvmkit-{bridge}"
+def _settings(network: Network, name: str) -> Mapping[str, str]:
+    for claim in network.claims_on(name):
+        if claim.owner == "NetworkManager" and "connection.uuid" in claim.settings:
+            return claim.settings
+    raise Unsupported(f"NetworkManager has no active profile of {name}: nmcli device connect {name}")
 
 
-def _port(bridge: str, nic: str) -> str:
-    return f"kvmkit-{bridge}-{nic}"
+def _load(paths: Iterable[str]) -> tuple[Argv, ...]:
+    # It takes no profile that others may read.
+    return (("chmod", "600", *paths), ("nmcli", "connection", "load", *paths))
 
 
-def _bridge_words(network: Network, spec: BridgeSpec, settings: Mapping[str, str]) -> Argv:
+def _up(seconds: int, profile: str, nic: str) -> Argv:
+    return ("nmcli", "--wait", str(seconds), "connection", "up", "uuid", profile, "ifname", nic)
+
+
+def _bridge(network: Network, spec: BridgeSpec) -> dict[str, str]:
     nic = network.link(spec.nic)
-    properties = {
-        "con-name": _name(spec.bridge),
-        "ifname": spec.bridge,
-        "autoconnect": "no",
-        # Left to itself, NetworkManager has STP on, and the host is away for half a minute.
-        "bridge.stp": "yes" if spec.stp else "no",
-        "bridge.forward-delay": str(spec.forward_delay),
-        # DHCP knows the host by it.
-        "bridge.mac-address": nic.mac if nic else "",
-    }
-    properties |= {f"connection.{name}": settings.get(f"connection.{name}", "") for name in CARRIED}
-    properties |= _addressing(network, spec, settings)
-    words = (word for name, value in properties.items() if value not in UNSET for word in (name, value))
-    return ("type", "bridge", *words)
+    # DHCP knows the host by its MAC address. STP has to be said: left to itself, NetworkManager has it on,
+    # and the host is away for half a minute.
+    delay = {"forward-delay": str(spec.forward_delay)} if spec.stp else {}
+    return {"mac-address": nic.mac if nic else "", "stp": "true" if spec.stp else "false", **delay}
 
 
-def _port_words(spec: BridgeSpec, old: str) -> Argv:
-    properties = {
-        "connection.interface-name": spec.nic,
-        "connection.master": spec.bridge,
-        "connection.slave-type": "bridge",
-        "connection.autoconnect": "no",
-        # Of no other use to a port: it says what to go back to.
-        "connection.stable-id": old,
-    }
-    return tuple(word for pair in properties.items() for word in pair)
-
-
-def _addressing(network: Network, spec: BridgeSpec, settings: Mapping[str, str]) -> dict[str, str]:
-    """Give the properties of IPv4 and IPv6; as they are, but for what the spec asks otherwise."""
-    found = {name: value for name, value in settings.items() if name.startswith(("ipv4.", "ipv6."))}
-    leased = settings.get("ipv4.method") == "auto"
+def _addressing(network: Network, spec: BridgeSpec, settings: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Give the sections of IPv4 and IPv6: as they are, but for what the spec asks otherwise."""
+    changed = dict(settings)
     if spec.addressing == "static":
-        found |= _static(network, spec, settings)
-    elif spec.addressing == "dhcp" and not leased:
+        changed |= _static(network, spec, settings)
+    elif spec.addressing == "dhcp" and settings.get("ipv4.method") != "auto":
         own = ("addresses", "gateway", "routes", "dns", "dns-search")
-        found |= {"ipv4.method": "auto", **{f"ipv4.{name}": "" for name in own}}
+        changed |= {"ipv4.method": "auto", **{f"ipv4.{name}": "" for name in own}}
     metric = ""
     for family in (4, 6):
-        # Its own idea of a bridge's metric is 425, behind any other card.
-        metric = _metric(network, spec.nic, family) or metric
-        found[f"ipv{family}.route-metric"] = metric
-    return found
+        # NetworkManager's own idea of a bridge's metric is 425, behind every card.
+        metric = _metric(network, (spec.nic, spec.bridge), family) or metric
+        changed[f"ipv{family}.route-metric"] = metric
+    return {name: section(changed, name) for name in ("ipv4", "ipv6")}
 
 
-def _metric(network: Network, nic: str, family: int) -> str:
-    """Give the metric of the routes to the card's neighbours: the one that the profile, or the card, has."""
-    near = (
-        route
-        for route in network.routes_on(nic)
+def _metric(network: Network, names: Iterable[str], family: int) -> str:
+    """Give the metric of the routes to neighbours: as the profile says, or as NetworkManager chose."""
+    metrics = (
+        str(route.metric)
+        for name in names
+        for route in network.routes_on(name)
         if (route.family, route.protocol) == (family, "kernel") and not route.destination.startswith("fe80:")
     )
-    return next((str(route.metric) for route in near if route.metric), "")
+    return next(metrics, "")
 
 
 def _static(network: Network, spec: BridgeSpec, settings: Mapping[str, str]) -> dict[str, str]:
@@ -188,13 +230,3 @@ def _reachable(routes: str, own: ipaddress.IPv4Interface) -> Iterator[str]:
         words = route.split()
         if len(words) > 1 and "=" not in words[1] and ipaddress.ip_address(words[1]) in own.network:
             yield route
-
-
-def _forget(bridge: str, nic: str) -> Iterator[Argv]:
-    """Remove the profiles of a bridge; a NetworkManager that is dead must not find them when it starts."""
-    for name in (_port(bridge, nic), _name(bridge)):
-        yield ("nmcli", "connection", "delete", name)
-    paths = (
-        f"{folder}/{name}.nmconnection" for folder in FOLDERS for name in (_port(bridge, nic), _name(bridge))
-    )
-    yield ("rm", "-f", *paths)
