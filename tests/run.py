@@ -26,7 +26,7 @@ class Tier:
     name: str
     pytest: tuple[str, ...]
     bound: int
-    """Seconds after which the tier is ended and counts as failed; many times what it takes, as machines are busy."""
+    """Seconds after which the tier is ended and counts as failed; many times what it takes."""
 
 
 @dataclass(frozen=True)
