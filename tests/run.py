@@ -55,6 +55,7 @@ TIERS = (
     ),
     Tier("docs", ("tests/docs",), 900),
     Tier("browser", ("tests/browser",), 900),
+    Tier("dnf", ("tests/dnf",), 1200),
     Tier("realqemu", ("tests/realqemu",), 2400),
 )
 

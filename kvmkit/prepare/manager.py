@@ -21,14 +21,17 @@ LOCK_SECONDS = 300
 INSTALL_SECONDS = 3600
 FINE = (0, 102, 103)
 """Success; the last two are zypper's, which has installed and asks for a reboot or a restart (zypper(8))."""
-# What apt-get, dpkg, zypper and dnf (with exit_on_lock) say.
+# What apt-get, dpkg, zypper, dnf (with exit_on_lock) and rpm say.
 _LOCKED = re.compile(
-    r"could not get lock|unable to (acquire|lock)|(is|was) locked by|obtain the \w+ lock", re.IGNORECASE
+    r"could not get lock|unable to (acquire|lock)|(is|was|already) locked by|transaction lock",
+    re.IGNORECASE,
 )
 # One that ends with a colon has its cause in the next line: dpkg's.
 _ERROR = re.compile(r"^(?:E: |Error: |dpkg: error|<message type=.error.>)(?:.*:\n.*|.*)", re.MULTILINE)
-# apt goes on without a repository that does not answer, and then knows no package of it.
-_UNREACHABLE = re.compile(r"^[EW]: Failed to fetch .*", re.MULTILINE)
+# apt and dnf go on without a repository that does not answer, and then know no package of it.
+_UNREACHABLE = re.compile(
+    r"^[EW]: Failed to fetch .*|^Errors during downloading metadata for repository .*:\n.*", re.MULTILINE
+)
 _UNKNOWN = re.compile(
     r"unable to locate package (?P<apt>\S+)|package '?(?P<old>\S+?)'? has no installation candidate"
     r"|no match for argument: (?P<dnf>\S+)|no provider of &apos;(?P<zypper>[^&]+)&apos;",

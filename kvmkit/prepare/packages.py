@@ -25,8 +25,8 @@ def plan_packages(host: Host, names: Sequence[str] = ()) -> Plan:
     """Plan to install packages; nothing is changed.
 
     The package manager itself says what that takes: apt by fresh lists in a folder
-    of their own (`apt-get --simulate`), dnf by `--assumeno` (it refreshes its cache as
-    for any question), zypper by `--dry-run`. What is only recommended stays out.
+    of their own (`apt-get --simulate`), dnf by `--refresh --assumeno`, zypper by
+    `--dry-run`. What is only recommended stays out.
 
     Parameters
     ----------

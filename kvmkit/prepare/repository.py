@@ -138,6 +138,8 @@ def plan_repository(host: Host, spec: RepositorySpec) -> Plan:
     root = as_root(host)
     found = _read(root, manager, path)
     _ask(root, spec, manager, path, text)
+    if manager == "dnf" and spec.gpgcheck and not spec.gpgkey:
+        _see_to_a_key(root)
     return _plan(host.uri, spec, path, text, found)
 
 
@@ -199,6 +201,16 @@ def _ask(root: Root, spec: RepositorySpec, manager: str, path: str, text: str) -
         )
 
 
+def _see_to_a_key(root: Root) -> None:
+    if root.run(["rpm", "-q", "gpg-pubkey"], ok=False).exit_code:
+        raise InvalidSpec(
+            {
+                "gpgkey": f"'': {root.host.uri} trusts no key yet, so dnf would install nothing, from "
+                "anywhere; give the repository's key, or turn gpgcheck off"
+            }
+        )
+
+
 def _plan(uri: str, spec: RepositorySpec, path: str, text: str, found: Mapping[str, bytes | None]) -> Plan:
     steps: list[Step] = []
     shown: dict[str, str] = {}
@@ -219,5 +231,7 @@ def _notes(spec: RepositorySpec) -> Iterator[str]:
             f"WARNING: packages of {spec.name} are installed unsigned: whoever can change them at "
             f"{spec.baseurl}, or on the way, becomes root on this host"
         )
+    if "://" in spec.gpgkey:
+        yield "rpm keeps the key from the first package on, also when the repository is taken back"
     if not spec.keep_others:
         yield "with the other repositories moved aside, no updates come but from this one"

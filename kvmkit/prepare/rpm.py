@@ -39,25 +39,28 @@ class Dnf(_Rpm):
 
     def simulate(self, root: Root, names: Sequence[str]) -> Change:
         """By answering no to its question."""
-        return self._ask(root, [*self.install, "--assumeno", *names])
+        return self._ask(root, [*self.install, "--refresh", "--assumeno", *names])
 
     def simulate_removal(self, root: Root, names: Sequence[str]) -> Change:
         """By answering no to its question."""
         return self._ask(root, [*self._remove, "--assumeno", *names])
 
     def fetch(self, root: Root, names: Sequence[str]) -> None:
-        """Download only; the lists come along."""
-        patiently(root, [*self.install, "--downloadonly", *names])
+        """Download only, by lists that are new: by itself dnf trusts those that it has for two days."""
+        patiently(root, [*self.install, "--refresh", "--downloadonly", *names])
 
     def remove(self, root: Root, names: Sequence[str]) -> None:
         """Remove just these."""
         patiently(root, [*self._remove, *names])
 
     def _ask(self, root: Root, argv: list[str]) -> Change:
-        result = patiently(root, argv, fine=(0, 1))
-        if result.exit_code and "Operation aborted" not in f"{result.stdout}{result.stderr}":
-            raise CommandFailed(argv, result.exit_code, result.stdout, result.stderr, root.host.uri)
-        return dnf_change(result.stdout)
+        try:
+            return dnf_change(patiently(root, argv).stdout)
+        except CommandFailed as error:
+            # A no counts as a failure.
+            if "Operation aborted" not in f"{error.stdout}{error.stderr}":
+                raise
+            return dnf_change(error.stdout)
 
 
 _ZYPPER = ("env", "LC_ALL=C", "zypper", "--non-interactive", "--xmlout")
