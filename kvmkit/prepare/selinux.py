@@ -15,7 +15,7 @@ from kvmkit.plan import Plan, Step
 from kvmkit.prepare.files import diff, edit_file, text_of, write_file
 from kvmkit.prepare.lines import edited
 from kvmkit.prepare.root import as_root
-from kvmkit.prepare.selinux_steps import CONFIG, DYNAMIC, State, read_state, type_of
+from kvmkit.prepare.selinux_steps import CONFIG, State, in_use, read_state
 from kvmkit.spec import Spec
 
 __all__ = ["SELinuxSpec", "plan_selinux"]
@@ -166,7 +166,7 @@ def _label_steps(spec: SELinuxSpec, state: State) -> Iterator[Step]:
         number = len(folder.labels) if needs_rule else folder.wrong
         count = f"{number} file{'s' * (number != 1)}"
         rule = f"a rule that {folder.path} is {spec.label}, and " if needs_rule else ""
-        kept = {path: label for path, label in folder.labels.items() if type_of(label) not in DYNAMIC}
+        kept = {path: label for path, label in folder.labels.items() if not in_use(label)}
         yield Step(
             action="selinux-label",
             title=f"{rule}labels for {count} there" if rule else f"labels for {count} in {folder.path}",

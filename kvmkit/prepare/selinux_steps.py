@@ -14,12 +14,12 @@ from kvmkit.plan import Step
 from kvmkit.prepare.files import look
 from kvmkit.prepare.root import Root, as_root
 
-__all__ = ["CONFIG", "DYNAMIC", "Folder", "State", "parse_state", "read_state", "type_of"]
+__all__ = ["CONFIG", "Folder", "State", "in_use", "parse_state", "read_state", "type_of"]
 
 CONFIG = "/etc/selinux/config"
 LABEL_SECONDS = 1800
-# libvirt gives these while a VM runs, and restorecon leaves them alone (customizable_types).
-DYNAMIC = ("svirt_image_t", "svirt_tcg_image_t")
+# What libvirt gives disks of a running VM: a type like svirt_image_t, and the VM's own categories.
+_IN_USE = re.compile(r"[^:]*:[^:]*:svirt\w*_t:[^:]*:c")
 
 
 @dataclass
@@ -50,9 +50,12 @@ class State:
 
 def read_state(root: Root, folders: Sequence[str]) -> State:
     """Read it, in two round trips."""
+    return parse_state(_script(root, "look", *folders), look(root, [CONFIG])[CONFIG] or b"")
+
+
+def _script(root: Root, *words: str) -> str:
     script = files("kvmkit").joinpath("prepare", "selinux.sh").read_text(encoding="utf-8")
-    said = root.run(["sh", "-s", *folders], stdin=script, timeout=LABEL_SECONDS).stdout
-    return parse_state(said, look(root, [CONFIG])[CONFIG] or b"")
+    return root.run(["sh", "-c", script, "sh", *words], timeout=LABEL_SECONDS).stdout
 
 
 def parse_state(text: str, config: bytes) -> State:
@@ -86,6 +89,11 @@ def type_of(label: str) -> str:
     return [*label.split(":"), "", "", ""][2]
 
 
+def in_use(label: str) -> bool:
+    """Tell a label that libvirt gave, and will take, because a VM runs on the file."""
+    return _IN_USE.match(label) is not None
+
+
 class SelinuxLabel:
     """``folder``, ``label``, ``rule``, ``rule_before``, ``labels``: label a folder, by a rule of its own."""
 
@@ -98,7 +106,7 @@ class SelinuxLabel:
         """Set the rule and restore the labels by it."""
         root = as_root(host)
         _set_rule(root, step.args["rule"], step.args["label"])
-        root.run(["restorecon", "-R", step.args["folder"]], timeout=LABEL_SECONDS)
+        _script(root, "restore", step.args["folder"])
 
     def unmake(self, host: Host, step: Step) -> None:
         """Give back rule and labels."""
@@ -108,7 +116,7 @@ class SelinuxLabel:
         labels = now[0].labels if now else {}
         changed: dict[str, list[str]] = {}
         for path, label in step.args["labels"].items():
-            if labels.get(path, label) != label and type_of(labels[path]) not in DYNAMIC:
+            if labels.get(path, label) != label and not in_use(labels[path]):
                 changed.setdefault(label, []).append(path)
         for label, paths in changed.items():
             for start in range(0, len(paths), 500):

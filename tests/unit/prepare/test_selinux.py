@@ -12,7 +12,7 @@ import kvmkit as kk
 from kvmkit.check.facts import Facts
 from kvmkit.prepare.root import Root
 from kvmkit.prepare.selinux import _plan, _pool_folders
-from kvmkit.prepare.selinux_steps import Folder, State, parse_state, read_state
+from kvmkit.prepare.selinux_steps import Folder, State, _script, in_use, parse_state, read_state
 
 CONFIG = b"# SELINUX= can take one of these three values:\nSELINUX=enforcing\nSELINUXTYPE=targeted\n"
 IMAGES = "/var/lib/libvirt/images"
@@ -138,24 +138,61 @@ def test_an_answer_that_was_cut_off_is_no_answer() -> None:
 STUBS = {
     "getenforce": "echo Enforcing",
     "matchpathcon": "echo system_u:object_r:var_t:s0",
-    "restorecon": 'echo "Would relabel $2/a b from system_u:object_r:x_t:s0 to system_u:object_r:var_t:s0"',
+    "restorecon": (
+        "xargs -0 -I FILE echo Would relabel FILE from system_u:object_r:x_t:s0 to system_u:object_r:var_t:s0"
+    ),
+    # The real one, which knows no labels here.
+    "find": """folder=$1 format=$4
+print() {
+    format=$(printf %s "$format" | sed "s/%Z/$1/") && shift && /usr/bin/find "$folder" "$@" -printf "$format"
+}
+(print system_u:object_r:x_t:s0 ! -name 'runs*')
+(print system_u:object_r:svirt_image_t:s0:c1,c2 -name 'runs*')""",
     "semanage": "printf '%-50s %-18s %s \\n' '/srv/vms(/.*)?' 'all files' system_u:object_r:virt_image_t:s0",
 }
 
 
-def test_the_script_prints_what_is_parsed(here: kk.Host, tmp_path: Path) -> None:
-    stubs, folder = tmp_path / "bin", tmp_path / "images"
-    for made in (stubs, folder):
-        made.mkdir()
-    (folder / "a b").touch()
+@pytest.fixture
+def stubbed(here: kk.Host, tmp_path: Path) -> Root:
+    """Give this machine with an SELinux of stubs."""
+    stubs = tmp_path / "bin"
+    stubs.mkdir()
     for name, text in STUBS.items():
         (stubs / name).write_text(f"#!/bin/sh\n{text}\n")
         (stubs / name).chmod(0o755)
-    root = Root(here, ("env", f"PATH={stubs}:{os.environ['PATH']}"))
-    found = read_state(root, [str(folder), "/nowhere/at/all"])
+    return Root(here, ("env", f"PATH={stubs}:{os.environ['PATH']}"))
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name in ("a b", "runs.qcow2"):
+        (folder / name).touch()
+    return folder
+
+
+def test_the_script_prints_what_is_parsed(stubbed: Root, images: Path) -> None:
+    found = read_state(stubbed, [str(images), "/nowhere/at/all"])
 
     (seen,) = found.folders
     assert (found.mode, found.rules) == ("Enforcing", {"/srv/vms(/.*)?": "virt_image_t"})
-    assert (seen.path, seen.policy, seen.wrong) == (str(folder), "var_t", 1)
-    assert set(seen.labels) == {str(folder), f"{folder}/a b"}
+    assert (seen.path, seen.policy, seen.wrong) == (str(images), "var_t", 2)
+    assert seen.labels[f"{images}/a b"] == "system_u:object_r:x_t:s0"
+    assert set(seen.labels) == {str(images), f"{images}/a b", f"{images}/runs.qcow2"}
     assert seen.filesystem
+
+
+def test_disks_of_running_vms_keep_their_labels(stubbed: Root, images: Path) -> None:
+    relabelled = _script(stubbed, "restore", str(images))
+
+    assert [line.split(" from ")[0] for line in relabelled.splitlines()] == [
+        f"Would relabel {images}",
+        f"Would relabel {images}/a b",
+    ]
+
+
+def test_a_shared_disk_is_not_taken_for_one_in_use() -> None:
+    assert in_use("system_u:object_r:svirt_image_t:s0:c1,c2")
+    assert not in_use("system_u:object_r:svirt_image_t:s0")
+    assert not in_use("unconfined_u:object_r:user_home_t:s0-s0:c0.c1023")
