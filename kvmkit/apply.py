@@ -45,8 +45,8 @@ def apply(plan: Plan, *, ask: Ask | None = None, progress: Progress | None = Non
     plan
         From one of the ``plan_`` functions, or from :func:`pending`.
     ask
-        Called before each step that has something to ask; if it says no, what was done is
-        undone.  Without it such steps are made at once.
+        Called before each step that has something to ask, with the step and the seconds that are
+        left; if it says no, what was done is undone.  Without it such steps are made at once.
     progress
         Told in a few words what is being done now: each step's title as it begins, and while
         packages are installed ``unpacking libvirt0`` and the like; for example ``print``.

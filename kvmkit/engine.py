@@ -7,7 +7,9 @@ what was done is taken back in reverse.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
+from functools import partial
 
 from pydantic import SecretStr
 
@@ -21,8 +23,8 @@ from kvmkit.report import Check, Report, Status
 
 __all__ = ["Ask", "already", "backward", "forward", "gone", "stands"]
 
-Ask = Callable[[Step], bool]
-"""Asks a person what a step has to ask before it is made; whether it may be."""
+Ask = Callable[[Step, float], bool]
+"""Asks a person what a step has to ask, who has so many seconds to answer; whether it may be made."""
 
 
 def stands(host: Host, entry: Entry) -> bool:
@@ -48,10 +50,13 @@ def forward(host: Host, entry: Entry, secrets: list[dict[str, SecretStr]], ask: 
     """
     checks: list[Check] = []
     entry.write(state="applying")
+    began = time.monotonic()
     for number, step in enumerate(entry.plan.steps):
+        confirm = partial(_confirm, step, began, ask)
+        began = time.monotonic()
         try:
             checks.append(
-                _make(host, entry, number, step.model_copy(update={"secrets": secrets[number]}), ask)
+                _make(host, entry, number, step.model_copy(update={"secrets": secrets[number]}), confirm)
             )
         except (Exception, KeyboardInterrupt) as error:
             checks.append(Check(step.title, Status.FAIL, _said(error)))
@@ -63,7 +68,12 @@ def forward(host: Host, entry: Entry, secrets: list[dict[str, SecretStr]], ask: 
     return Report(entry.plan.title, host.uri, checks, entry.plan.id)
 
 
-def _make(host: Host, entry: Entry, number: int, step: Step, ask: Ask | None) -> Check:
+def _confirm(step: Step, since: float, ask: Ask | None) -> None:
+    if step.ask and ask and not ask(step, since + step.ask_seconds - time.monotonic()):
+        raise NotApplied("it was not confirmed")
+
+
+def _make(host: Host, entry: Entry, number: int, step: Step, confirm: Callable[[], None]) -> Check:
     code = kind(step).code
     state = "" if entry.steps[number] == "undone" else entry.steps[number]
     if state == "done" and kind(step).fleeting:
@@ -74,8 +84,7 @@ def _make(host: Host, entry: Entry, number: int, step: Step, ask: Ask | None) ->
         elif state in ("started", "undoing"):
             entry.write(step=number, state="done")
         return already(step)
-    if step.ask and ask and not ask(step):
-        raise NotApplied("it was not confirmed")
+    confirm()
     entry.write(step=number, state="started")
     tell(step.title)
     code.make(host, step, entry.token)

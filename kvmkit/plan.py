@@ -25,6 +25,8 @@ class Step(BaseModel):
         What can't be taken back, for a person; empty if everything can.
     ask
         What a person who is there is asked before it is made; without one it is made at once.
+    ask_seconds
+        How long there is to answer, counted from the beginning of the step before.
     args
         What the action needs to know; plain data, kept in the journal.
     secrets
@@ -39,6 +41,7 @@ class Step(BaseModel):
     undo: str = ""
     lost: str = ""
     ask: str = ""
+    ask_seconds: float = 0
     args: dict[str, Any] = Field(default_factory=dict)
     secrets: dict[str, SecretStr] = Field(default_factory=dict, exclude=True, repr=False)
 

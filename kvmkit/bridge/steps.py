@@ -20,7 +20,7 @@ from kvmkit.errors import CommandFailed, Conflict, HostUnavailable, RolledBack
 from kvmkit.host import Host
 from kvmkit.plan import Step
 from kvmkit.prepare.files import fingerprint, look
-from kvmkit.prepare.root import as_root
+from kvmkit.prepare.root import Root, as_root
 from kvmkit.report import Check, Status
 
 __all__ = ["Change", "trial_steps"]
@@ -70,6 +70,7 @@ def trial_steps(change: Change, what: str) -> tuple[Step, Step]:
         title=f"keep it: {f'write {files}' if files else 'say so to the host'}",
         undo="put network and files back, again on trial",
         ask="The host was reached through the changed network. Keep it?",
+        ask_seconds=_usable(change.timeout),
         args=args,
     )
     return trial, keep
@@ -93,7 +94,7 @@ class Trial:
     def unmake(self, host: Host, step: Step) -> None:
         """Have the host put itself back, unless it has."""
         change = Change(**step.args)
-        transaction = _transaction(host, change.recipe)
+        transaction = _transaction(host, change.recipe, patience=change.timeout + SETTLE_SECONDS)
         standing = transaction.decide("restore", bound=change.timeout + 120)
         transaction.forget()
         if standing.state == "restored":
@@ -124,7 +125,7 @@ class Keep:
         """Change it back, on trial, too; files become what they were byte for byte."""
         change = Change(**step.args)
         paths = {**change.recipe.keep_files, **change.back.keep_files}
-        now = look(as_root(host.networked()), list(paths))
+        now = look(_root(host), list(paths))
         as_before = all(fingerprint(path, now[path]) == change.files.get(path, "") for path in paths)
         if as_before and _holds(host, change.before):
             return
@@ -138,9 +139,26 @@ class Keep:
             raise RolledBack(f"the bridge is still there: {standing.told}")
 
 
-def _transaction(host: Host, recipe: Recipe) -> Transaction:
+def _root(host: Host, patience: float = 0) -> Root:
+    """Be root by fresh connections; `patience` is how many seconds the host may be out of reach."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return as_root(host.networked(), fresh=True)
+        except HostUnavailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def _usable(seconds: int) -> float:
+    """Leave time for confirming, before the host puts itself back."""
+    return seconds - min(5, seconds / 4)
+
+
+def _transaction(host: Host, recipe: Recipe, patience: float = 0) -> Transaction:
     return Transaction(
-        as_root(host.networked()), hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()[:12]
+        _root(host, patience), hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()[:12]
     )
 
 
@@ -155,8 +173,7 @@ def _try(
         It did not hold; by then the host has put itself back.
     """
     host = transaction.root.host
-    # The host counts from a little earlier, and confirming takes time, too.
-    deadline = time.monotonic() + seconds - min(5, seconds / 4)
+    deadline = time.monotonic() + _usable(seconds)
     transaction.start(recipe, changes, seconds)
     failing = _failing(host, expected)
     while failing and time.monotonic() < deadline:
@@ -209,7 +226,7 @@ def _unchanged(host: Host, change: Change) -> None:
     failing = _failing(host, change.before)
     if failing:
         raise Conflict(f"the network of {host.uri} is not as it was planned on: {_told(failing)}; plan again")
-    for path, content in look(as_root(host.networked()), list(change.recipe.keep_files)).items():
+    for path, content in look(_root(host), list(change.recipe.keep_files)).items():
         if fingerprint(path, content) != change.files.get(path, ""):
             raise Conflict(f"{path} on {host.uri} was changed by somebody meanwhile; plan again")
 
@@ -217,7 +234,7 @@ def _unchanged(host: Host, change: Change) -> None:
 def _files_are(host: Host, change: Change) -> bool:
     """Tell the files as kept from the files as planned on; Conflict if one is neither."""
     wanted = change.recipe.keep_files
-    found = look(as_root(host.networked()), list(wanted))
+    found = look(_root(host), list(wanted))
     as_kept = [
         found[path] == (None if content is None else content.encode()) for path, content in wanted.items()
     ]

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 import ipywidgets as widgets
 from pydantic.fields import FieldInfo
 
+from kvmkit.bridge.frames import links
 from kvmkit.check.facts import read_facts
 from kvmkit.host import Host
 from kvmkit.spec import Spec
@@ -18,6 +19,7 @@ from kvmkit.vm.facts import networks, pools, volumes
 __all__ = ["blank", "choices", "field_widget", "help_texts", "label"]
 
 _WORDS = {"mib": "(MiB)", "gib": "(GiB)", "vcpus": "vCPUs", "cdrom": "CD-ROM", "vnc": "VNC", "os": "OS"}
+_WORDS |= {"nic": "NIC", "dns": "DNS", "stp": "STP"}
 _WORDS |= {"baseurl": "Base URL", "gpgcheck": "GPG check", "gpgkey": "GPG key"}
 _BLANK: dict[Any, Any] = {str: "", int: 0, bool: False}
 
@@ -44,12 +46,20 @@ def choices(host: Host, names: Iterable[str]) -> dict[str, list[str]]:
     """Read from the host what can be chosen for those of the fields that name something on it."""
     readers: dict[str, Callable[[], Iterable[str]]] = {
         "pool": lambda: _active(pools(host)),
+        "nic": lambda: _fit(links(host)),
         "network": lambda: _active(networks(host)),
         "bridge": lambda: read_facts(host).bridges,
         "image": lambda: _volumes(host, iso=False),
         "cdrom": lambda: _volumes(host, iso=True),
     }
-    return {name: sorted(readers[name]()) for name in names if name in readers}
+    names = set(names)
+    if "nic" in names:  # then the bridge is one that is not there yet
+        names.remove("bridge")
+    return {name: sorted(readers[name]()) for name in names & readers.keys()}
+
+
+def _fit(frame: Any) -> list[str]:
+    return list(frame.index[frame["why_not"] == ""])
 
 
 def _active(frame: Any) -> list[str]:

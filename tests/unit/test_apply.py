@@ -84,11 +84,12 @@ def test_a_step_that_the_host_does_not_show_has_failed(world: World) -> None:
 def test_a_person_is_asked_before_a_step_that_asks(world: World, answer: bool, left: list[str]) -> None:
     asked: list[str] = []
 
-    def ask(asking: kk.Step) -> bool:
+    def ask(asking: kk.Step, seconds: float) -> bool:
+        assert 0 < seconds <= 1000
         asked.append(f"{asking.ask} with {world.things}")
         return answer
 
-    steps = plan(step("a"), step("b").model_copy(update={"ask": "Go on?"}))
+    steps = plan(step("a"), step("b").model_copy(update={"ask": "Go on?", "ask_seconds": 1000}))
     if answer:
         assert kk.apply(steps, ask=ask).ok
     else:
