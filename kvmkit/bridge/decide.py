@@ -6,12 +6,12 @@ import ipaddress
 from collections.abc import Iterator
 from typing import cast
 
-from kvmkit.bridge.facts import Link, Network
+from kvmkit.bridge.facts import Claim, Link, Network
 from kvmkit.bridge.picture import uses_dhcp
 from kvmkit.bridge.recipe import Owner
 from kvmkit.bridge.spec import BridgeSpec
 
-__all__ = ["address_problems", "busy", "is_so", "owner_of", "problems", "unfit", "unsupported"]
+__all__ = ["busy", "is_so", "owner_of", "problems", "unfit", "unsupported"]
 
 KINDS = ("", "veth", "bond", "team", "vlan")
 """What the kernel lets into a bridge, and what it makes sense to put there; ``""`` is a network card."""
@@ -79,15 +79,20 @@ def _unfit_owner(network: Network, link: Link) -> str:
         return f"{owners[0]} configures it, which kvmkit does not do: {_other(owners[0], link.name)}"
     if link.name in network.eap:
         return "it logs in to its switch by 802.1X, which a bridge would not: use a port without"
-    for claim in network.claims_on(link.name):
-        if "externally" in claim.settings.get("GENERAL.STATE", ""):
-            return (
-                "NetworkManager only watches it, as something else has configured it, and would again: "
-                f"let NetworkManager do it (nmcli device connect {link.name}), or not see it at all"
-            )
     if link.kind in ("bond", "team", "vlan") and owners and owners[0] != "systemd-networkd":
+        return f"kvmkit cannot rewrite a {link.kind} of {owners[0]}: make its bridge there by hand"
+    return next((_unfit_profile(claim) for claim in network.claims_on(link.name)), "")
+
+
+def _unfit_profile(claim: Claim) -> str:
+    if claim.owner != "NetworkManager":
+        return ""
+    if not claim.settings.get("connection.uuid"):
+        return f"NetworkManager has no profile active on it: nmcli device connect {claim.nic}"
+    if "externally" in claim.settings.get("GENERAL.STATE", ""):
         return (
-            f"a {link.kind} of {owners[0]}'s, which kvmkit cannot rewrite: add it to a bridge there by hand"
+            "NetworkManager only watches it, as something else has configured it, and would again: "
+            f"let NetworkManager do it (nmcli device connect {claim.nic}), or not see it at all"
         )
     return ""
 
@@ -146,9 +151,9 @@ def is_so(network: Network, spec: BridgeSpec) -> bool:
 
 def problems(network: Network, spec: BridgeSpec) -> Iterator[tuple[str, str]]:
     """Say, field by field, what of a spec does not fit the host."""
-    reason = unfit(network, spec.nic)
-    if reason:
-        yield "nic", reason
+    reason_of_nic = unfit(network, spec.nic)
+    if reason_of_nic:
+        yield "nic", reason_of_nic
     found = network.link(spec.bridge)
     if found is not None and found.bridge:
         ports = ", ".join(network.ports_of(spec.bridge)) or "none"
@@ -161,10 +166,13 @@ def problems(network: Network, spec: BridgeSpec) -> Iterator[tuple[str, str]]:
             "a bridge send. Give VMs the network `default` (NAT) or a routed one; or set it, knowing that"
         )
         yield "allow_guest", reason
-    yield from address_problems(network, spec)
+    missing = [server for server in spec.servers if server not in network.dns.servers]
+    if missing and not reason_of_nic and owner_of(network, spec.nic) == "iproute2":
+        yield "dns", "nobody configures the card, and so nobody would tell the resolver: see /etc/resolv.conf"
+    yield from _address_problems(network, spec)
 
 
-def address_problems(network: Network, spec: BridgeSpec) -> Iterator[tuple[str, str]]:
+def _address_problems(network: Network, spec: BridgeSpec) -> Iterator[tuple[str, str]]:
     """Say what would cut one's own SSH session off for certain; the trial could never be confirmed."""
     session, nic = network.session, network.link(spec.nic)
     if spec.addressing != "static" or session is None or nic is None:

@@ -175,7 +175,7 @@ class Network:
         What systemd-detect-virt or the DMI calls the virtual machine or cloud that the host is; empty on
         bare metal.
     zones
-        Link to its firewalld zone.
+        Link to its firewalld zone, where that is not the default one.
     ways
         The way to each gateway and DNS server, and to the SSH client.
     """

@@ -71,7 +71,8 @@ def _address_notes(network: Network, spec: BridgeSpec) -> Iterator[str]:
 
 def _firewall(network: Network, spec: BridgeSpec) -> Iterator[str]:
     zone = network.zones.get(spec.nic)
-    if zone:
+    carried = any(claim.settings.get("connection.zone") for claim in network.claims_on(spec.nic))
+    if zone and not carried:
         yield (
             f"WARNING: {spec.nic} is in firewalld's zone {zone}, and {spec.bridge} will be in the default "
             f"one: firewall-cmd --permanent --zone={zone} --change-interface={spec.bridge}, then --reload"

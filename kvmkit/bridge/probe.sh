@@ -113,7 +113,7 @@ other_files() {
 
 guards() {
     echo "### zones"
-    have firewall-cmd && bounded firewall-cmd --get-active-zones
+    have firewall-cmd && echo "default $(bounded firewall-cmd --get-default-zone)" && bounded firewall-cmd --get-active-zones
     echo "### transactions"
     ls -d /run/kvmkit/trial 2>/dev/null
 }
