@@ -89,7 +89,7 @@ class Trial:
         _unchanged(host, change)
         transaction = _transaction(host, change.recipe)
         changes = changes_of(change.recipe, change.files)
-        _try(transaction, change.recipe, changes, change.after, change.timeout)
+        _try(transaction, change.recipe, changes, (change.before, change.after), change.timeout)
 
     def unmake(self, host: Host, step: Step) -> None:
         """Have the host put itself back, unless it has."""
@@ -132,7 +132,7 @@ class Keep:
         there = {path: content is not None for path, content in now.items()}
         changes = taken_back(change.recipe, change.files, change.back, there)
         transaction = _transaction(host, change.back)
-        _try(transaction, change.back, changes, change.before, change.timeout)
+        _try(transaction, change.back, changes, (change.after, change.before), change.timeout)
         standing = transaction.decide("keep")
         transaction.forget()
         if standing.state != "kept":
@@ -163,9 +163,13 @@ def _transaction(host: Host, recipe: Recipe, patience: float = 0) -> Transaction
 
 
 def _try(
-    transaction: Transaction, recipe: Recipe, changes: list[FileChange], expected: Expected, seconds: int
+    transaction: Transaction,
+    recipe: Recipe,
+    changes: list[FileChange],
+    pictures: tuple[Expected, Expected],
+    seconds: int,
 ) -> None:
-    """Start a trial and verify it.
+    """Start a trial and verify it; `pictures` are what the network was like and what it should be like.
 
     Raises
     ------
@@ -173,6 +177,7 @@ def _try(
         It did not hold; by then the host has put itself back.
     """
     host = transaction.root.host
+    old, expected = pictures
     deadline = time.monotonic() + _usable(seconds)
     transaction.start(recipe, changes, seconds)
     failing = _failing(host, expected)
@@ -184,6 +189,7 @@ def _try(
     if failing:
         standing = transaction.decide("restore", bound=seconds + 120)
         transaction.forget()
+        _settled(host, old)
         raise RolledBack(f"{_told(failing)}: {standing.told}")
 
 

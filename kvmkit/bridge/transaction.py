@@ -91,7 +91,7 @@ class Transaction:
     Attributes
     ----------
     root
-        The host, as root.
+        The host, as root, by fresh connections: an old one may have died with the network.
     id
         Its name there: letters and digits.
     """
@@ -113,7 +113,7 @@ class Transaction:
             f"{name} {base64.b64encode(content.encode()).decode()}\n"
             for name, content in contents(recipe, changes).items()
         )
-        done = self._do("start", self.id, str(seconds), stdin=f"{given}end\n", timeout=30, fresh=False)
+        done = self._do("start", self.id, str(seconds), stdin=f"{given}end\n", timeout=30)
         if done.exit_code == ON_TRIAL:
             raise Busy(
                 f"another change of the network ({done.stdout.strip()}) of {self.root.host.uri}: wait until "
@@ -129,7 +129,7 @@ class Transaction:
             )
 
     def look(self) -> Standing:
-        """Ask how it stands, over a fresh connection."""
+        """Ask how it stands."""
         state, _, log = self._do("look", self.id).stdout.partition("\n")
         return Standing(state, log)
 
@@ -178,6 +178,6 @@ class Transaction:
         """Remove what an ended trial has left: its log."""
         self._do("forget", self.id)
 
-    def _do(self, *words: str, stdin: str = "", timeout: float = 150, fresh: bool = True) -> Result:
+    def _do(self, *words: str, stdin: str = "", timeout: float = 150) -> Result:
         argv = ["sh", "-c", engine(), "sh", *words]
-        return self.root.run(argv, stdin=stdin, timeout=timeout, ok=False, fresh=fresh)
+        return self.root.run(argv, stdin=stdin, timeout=timeout, ok=False)

@@ -14,10 +14,14 @@ __all__ = ["Root", "as_root"]
 
 @dataclass(frozen=True)
 class Root:
-    """A host, and what goes before a command there to run it as root."""
+    """A host, and what goes before a command there to run it as root.
+
+    `fresh` says whether each makes a connection of its own, as where the network changes under them.
+    """
 
     host: Host
     prefix: tuple[str, ...] = ()
+    fresh: bool = False
 
     def run(
         self,
@@ -26,16 +30,15 @@ class Root:
         stdin: str = "",
         timeout: float = 60,
         ok: bool = True,
-        fresh: bool = False,
         follow: Follow | None = None,
     ) -> Result:
         """Run a command; as :meth:`kvmkit.Host.run`."""
         return self.host.run(
-            [*self.prefix, *argv], stdin=stdin, timeout=timeout, ok=ok, fresh=fresh, follow=follow
+            [*self.prefix, *argv], stdin=stdin, timeout=timeout, ok=ok, fresh=self.fresh, follow=follow
         )
 
 
-def as_root(host: Host) -> Root:
+def as_root(host: Host, *, fresh: bool = False) -> Root:
     """Find out how to be root on a host: already, or by a sudo that asks nothing.
 
     Raises
@@ -44,11 +47,12 @@ def as_root(host: Host) -> Root:
         Neither; or the practice host, which runs no commands.
     """
     # uid=1000(visitor) gid=...
-    number, _, user = host.run(["id"]).stdout.split()[0].removeprefix("uid=").rstrip(")").partition("(")
+    first = host.run(["id"], fresh=fresh).stdout.split()[0]
+    number, _, user = first.removeprefix("uid=").rstrip(")").partition("(")
     if number == "0":
-        return Root(host)
-    if host.run(["sudo", "-n", "true"], ok=False).exit_code == 0:
-        return Root(host, ("sudo", "-n"))
+        return Root(host, (), fresh)
+    if host.run(["sudo", "-n", "true"], ok=False, fresh=fresh).exit_code == 0:
+        return Root(host, ("sudo", "-n"), fresh)
     raise Unsupported(
         f"{user or number} may not change the system of {host.uri}: connect as root "
         f"(qemu+ssh://root@HOST/system), or let {user or number} use sudo without a password"
