@@ -4,6 +4,8 @@
 MAKEFLAGS += --no-builtin-rules
 
 BIN := .venv/bin
+# The terminal of kk.console.
+XTERM := kvmkit/forms/xterm/xterm.js
 # More for JupyterLab, for example `make lab LAB_ARGS="--no-browser --port=8890"`.
 LAB_ARGS ?=
 # For `make run-NAME`: the host, and the runbook's parameters as words NAME=VALUE, quoted as for a shell.
@@ -18,13 +20,13 @@ help: ## List what there is to make
 	@sed -n -e 's/%/NAME/' -e 's/^\([a-zA-Z-]*\):.* ## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
 		printf '  make %-12s %s\n' "$$name" "$$text"; done
 
-lab: system .venv/stamp ## Set up what is missing, then open the runbooks in JupyterLab
+lab: system .venv/stamp $(XTERM) ## Set up what is missing, then open the runbooks in JupyterLab
 	$(BIN)/jupyter lab --ip=127.0.0.1 --allow-root $(LAB_ARGS) notebooks/00-menu.ipynb
 
 run-%: .venv/stamp ## Run a runbook without a person, such as run-10-check-host URI=qemu:///system
 	@$(BIN)/python tools/run_runbook.py $* $(URI) $(PARAMETERS)
 
-test: test-system .venv/stamp ## Set up what is missing, then run every test tier that this machine allows
+test: test-system .venv/stamp $(XTERM) ## Set up what is missing, then run every test tier that this machine allows
 	$(BIN)/python tests/run.py
 
 # The bound is for a machine on which the virtual host's images are not built yet; building is silent.
@@ -55,7 +57,7 @@ lock: .venv/stamp ## Write requirements.lock anew, with the newest versions that
 		--output-file requirements.lock pyproject.toml
 
 clean: ## Remove what was built, the virtual environment included
-	rm -rf .venv build docs/tutorials/runbooks .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv build docs/tutorials/runbooks kvmkit/forms/xterm .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 system: ## Install the system packages that are missing
 	@tools/system-packages
@@ -66,3 +68,7 @@ test-system: ## Install those that only tests need, too
 # After `system`, which may have to install the Python and the headers that this needs.
 .venv/stamp: requirements.lock pyproject.toml tools/make-venv | system
 	@tools/make-venv
+
+# 77: it can't be had here, and the script has said why.
+$(XTERM): tools/get-xterm | .venv/stamp
+	@tools/get-xterm || { [ $$? = 77 ] && echo "going on without the terminal of kk.console"; }

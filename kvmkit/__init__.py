@@ -34,7 +34,18 @@ from kvmkit.errors import (
     Unsupported,
     WrongState,
 )
-from kvmkit.forms import ApplyForm, Menu, SpecForm, VMForm, apply_form, form, menu, vm_form
+from kvmkit.forms import (
+    ApplyForm,
+    Console,
+    Menu,
+    SpecForm,
+    VMForm,
+    apply_form,
+    console,
+    form,
+    menu,
+    vm_form,
+)
 from kvmkit.host import Host, connect
 from kvmkit.plan import Plan, Step
 from kvmkit.practice import fresh_practice_host
@@ -66,6 +77,7 @@ __all__ = [
     "CommandFailed",
     "CommandTimeout",
     "Conflict",
+    "Console",
     "Fix",
     "Host",
     "HostUnavailable",
@@ -99,6 +111,7 @@ __all__ = [
     "bridges",
     "check_host",
     "connect",
+    "console",
     "console_log",
     "destroy",
     "eject_media",

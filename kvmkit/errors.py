@@ -14,7 +14,7 @@
     ├── HostUnavailable (ConnectionError) SSH or libvirt does not answer
     ├── LibvirtFailed                     libvirt refused or failed; its own words, and the host
     ├── Conflict                          something that is not ours stands where a step would make its own
-    ├── Busy                              another process is applying a plan to this host
+    ├── Busy                              another process is applying a plan to this host, or has a console
     ├── RolledBack                        a host put its network back; says why, when and for how long
     ├── NotApplied                        a runbook went on before its plan was applied
     ├── RunFailed                         a runbook stopped on its way; ``.notebook`` is what is kept of it
@@ -119,7 +119,7 @@ class Conflict(KvmkitError):
 
 
 class Busy(KvmkitError):
-    """Another process is applying a plan to this host."""
+    """Another process is applying a plan to this host, or has the console that was asked for."""
 
 
 class RolledBack(KvmkitError):

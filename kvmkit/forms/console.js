@@ -1,0 +1,157 @@
+// The page's part of kk.console. Before it stand `xterm` and `addon`: xterm.js and its addon-fit.
+
+const LEAVE = "Ctrl-] leaves the terminal. Copy: Ctrl-Shift-C, paste: Ctrl-Shift-V.";
+const QUIET = "Nothing came yet: press Enter. A Linux guest talks here with console=ttyS0 in its kernel's arguments.";
+
+// Terminals mark the end of a pasted text; xterm.js does it all. What is ours: where bytes come from and go to.
+function render({ model, el }) {
+  const view = Math.random().toString(36).slice(2);
+  const text = new TextDecoder();
+  const screen = node("div", "kvmkit-console-screen");
+  const status = node("span", "kvmkit-console-state");
+  status.setAttribute("role", "status");
+  const size = button("", "Tell a shell in the guest how large this terminal is: a serial line cannot");
+  const leave = button("Disconnect", "Give the console up, so that somebody else can have it");
+  const bar = node("div", "kvmkit-console-bar");
+  bar.append(status, size, leave);
+  el.classList.add("kvmkit-console");
+  // JupyterLab takes Ctrl-S, Ctrl-B and more for itself unless an element says so (Lumino's CommandRegistry).
+  el.setAttribute("data-lm-suppress-shortcuts", "true");
+  el.append(bar, screen);
+
+  const term = new xterm.Terminal({
+    fontFamily: css("--jp-code-font-family", "monospace"),
+    fontSize: 13,
+    scrollback: 10000,
+    minimumContrastRatio: 4.5, // a guest's colours are chosen for a dark screen
+  });
+  const fit = new addon.FitAddon();
+  term.loadAddon(fit);
+  term.open(screen);
+
+  let seen = -1; // bytes that this view shows; -1: not yet what was said before it was there
+  const type = (typed) => model.send({ kind: "type", text: typed });
+
+  function say() {
+    const attached = model.get("state") === "attached";
+    el.dataset.state = model.get("state");
+    status.textContent = `${model.get("title")}: ${attached ? "attached" : model.get("why")}`;
+    status.title = LEAVE;
+    hint.textContent = attached && seen === 0 ? QUIET : LEAVE;
+    leave.disabled = model.get("state") === "left";
+    size.disabled = !attached;
+  }
+
+  const hint = node("div", "kvmkit-console-hint");
+  el.append(hint);
+
+  function show(message, buffers) {
+    if (message.kind === "replay" && message.view === view) {
+      term.reset();
+      write(buffers[0]);
+      seen = message.end;
+    } else if (message.kind === "output" && seen >= 0 && message.start >= seen) {
+      write(buffers[0]);
+      seen = message.start + buffers[0].byteLength;
+    }
+    say();
+  }
+
+  function write(buffer) {
+    term.write(new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength));
+  }
+
+  function keys(event) {
+    if (event.type !== "keydown" || !event.ctrlKey || event.altKey) return true;
+    if (event.key === "]" || event.code === "BracketRight") {
+      event.preventDefault();
+      leave.focus();
+      return false;
+    }
+    if (event.shiftKey && event.code === "KeyC") {
+      event.preventDefault(); // a browser would open its tools
+      copy(term.getSelection(), term);
+      return false;
+    }
+    // xterm.js takes what a browser pastes, which comes as an event of its own.
+    return !(event.shiftKey && event.code === "KeyV");
+  }
+
+  function fitted() {
+    if (!screen.clientWidth) return; // in a tab that is not shown
+    fit.fit();
+    size.textContent = `stty ${term.cols}x${term.rows}`;
+  }
+
+  function coloured() {
+    term.options.theme = theme();
+  }
+
+  term.attachCustomKeyEventHandler(keys);
+  term.onData(type);
+  size.onclick = () => {
+    type(` stty columns ${term.cols} rows ${term.rows}\r`);
+    term.focus();
+  };
+  leave.onclick = () => model.send({ kind: "leave" });
+  model.on("msg:custom", show);
+  model.on("change:state change:why", say);
+  const sizes = new ResizeObserver(fitted);
+  sizes.observe(screen);
+  const themes = new MutationObserver(coloured);
+  themes.observe(document.body, { attributes: true });
+  coloured();
+  say();
+  model.send({ kind: "view", view });
+
+  return () => {
+    model.off("msg:custom", show);
+    model.off("change:state change:why", say);
+    sizes.disconnect();
+    themes.disconnect();
+    term.dispose();
+  };
+}
+
+function node(tag, name) {
+  const made = document.createElement(tag);
+  made.className = name;
+  return made;
+}
+
+function button(label, title) {
+  const made = node("button", "kvmkit-console-button");
+  made.type = "button";
+  made.textContent = label;
+  made.title = title;
+  return made;
+}
+
+function css(name, otherwise) {
+  return getComputedStyle(document.body).getPropertyValue(name).trim() || otherwise;
+}
+
+function theme() {
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const background = css("--jp-layout-color0", dark ? "#111111" : "#ffffff");
+  const foreground = css("--jp-content-font-color0", dark ? "#ffffff" : "#000000");
+  const selection = css("--jp-editor-selected-focused-background", "#79b8ff80");
+  return { background, foreground, cursor: foreground, cursorAccent: background, selectionBackground: selection };
+}
+
+// navigator.clipboard is there on https and localhost only.
+function copy(text, term) {
+  if (navigator.clipboard) {
+    navigator.clipboard.writeText(text);
+    return;
+  }
+  const field = document.createElement("textarea");
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  document.execCommand("copy");
+  field.remove();
+  term.focus();
+}
+
+export default { render };
