@@ -7,6 +7,7 @@ The router gives addresses and names by dnsmasq. The client is the only one who 
 sshd through the very NIC that is bridged: a wrong gateway cuts it off, as it would a person.
 """
 
+import re
 import shlex
 import signal
 import subprocess
@@ -96,11 +97,17 @@ class LanHost(Machine):
     """The host: a Debian whose NIC eth0 is configured by `owner`.
 
     Its disk outlives a reboot; processes, /run and the kernel's network do not.
+
+    Attributes
+    ----------
+    address : str
+        By which ssh reaches it.
     """
 
     def __init__(self, lan: Lan, owner: Owner, *, dhcp: bool = False) -> None:
         super().__init__("host", root.build)
         self._lan, self._owner, self._dhcp = lan, owner, dhcp
+        self.address = ADDRESS
 
     def start(self) -> None:
         """Install it and boot it."""
@@ -156,6 +163,15 @@ class LanHost(Machine):
         ip(self, f"link set eth0 address {MAC}")
         self._owner.boot(self)
         self.run(["/usr/sbin/sshd"])
+        self._name_address()
+
+    def _name_address(self) -> None:
+        """Tell ssh the address that the host has now, which DHCP may have chosen."""
+        found = wait_until(lambda: ipv4_address(self, "eth0"), "eth0 of the host has an address")
+        if found != self.address:
+            self.address = found
+            config = self._folder / "ssh_config"
+            config.write_text(re.sub(r"HostName .*", f"HostName {found}", config.read_text()))
 
     def _write_ssh(self) -> None:
         folder = self._folder
@@ -188,8 +204,7 @@ class Guest(Machine):
     def ask_for_address(self, timeout: int = 20) -> str:
         """Get an address by DHCP; empty if none is given."""
         self.run(["dhclient", "-1", "-timeout", str(timeout), "eth0"], check=False)
-        found = self.run(["ip", "-4", "-o", "addr", "show", "dev", "eth0"]).stdout.split()
-        return found[3].partition("/")[0] if len(found) > 3 else ""
+        return ipv4_address(self, "eth0")
 
 
 class Peer:
@@ -240,11 +255,10 @@ def cable(one: Machine, nic: str, other: Machine, other_nic: str) -> None:
     ip(one, f"link set {nic} up")
 
 
-def wait_for_address(host: LanHost, nic: str = "eth0") -> None:
-    """Wait until a NIC has an IPv4 address."""
-    wait_until(
-        lambda: " inet " in host.run(["ip", "-o", "addr", "show", "dev", nic]).stdout, f"{nic} configured"
-    )
+def ipv4_address(machine: Machine, nic: str) -> str:
+    """Give the first IPv4 address of a NIC; empty if it has none."""
+    found = machine.run(["ip", "-4", "-o", "addr", "show", "dev", nic]).stdout.split()
+    return found[3].partition("/")[0] if len(found) > 3 else ""
 
 
 def ip(machine: Machine, *lines: str) -> None:

@@ -1,0 +1,156 @@
+"""A bridge planned on the host of the LAN: what it looks like before and after, and ways to break it."""
+
+import hashlib
+import json
+import re
+import stat
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import kvmkit as kk
+from kvmkit.bridge.recipe import TRIAL, Recipe
+from kvmkit.bridge.steps import Change, trial_steps
+from kvmkit.bridge.transaction import Standing
+from tests.lab.waiting import wait_until
+from tests.netlab.lan import LanHost
+
+RUN = "/run/kvmkit"
+FILES = ("/etc", "/var/lib/kvmkit", "/run/systemd/network", "/run/netplan", "/run/network/ifstate")
+"""What a trial must leave as it was; and what a kept one changes, undo gives back."""
+
+Picture = dict[str, Any]
+
+
+class Scene:
+    """The host, reached over SSH, and how it was at first."""
+
+    def __init__(self, machine: LanHost) -> None:
+        self.machine = machine
+        self.host = kk.connect(machine.ssh_uri)
+        wait_until(lambda: "tentative" not in machine.run(["ip", "addr"]).stdout, "addresses are settled")
+        self.before = picture(machine)
+
+    def plan(self, **spec: Any) -> kk.Plan:
+        """Plan br0 with eth0; rolled back after 3 seconds unless told otherwise."""
+        return kk.plan_bridge(
+            self.host, kk.BridgeSpec(**{"nic": "eth0", "timeout": 3, "allow_guest": True} | spec)
+        )
+
+    def as_before(self) -> None:
+        """Wait until the host is as at first, and see that nothing is left of a trial."""
+        self.looks_like(self.before)
+        # The log stays until somebody has read it.
+        left = [path for path in self._left() if not re.fullmatch(r"\w+(/(log|outcome))?", path)]
+        assert not left
+
+    def nothing_left(self) -> None:
+        """See that not even a log is left."""
+        assert not self.machine.path(RUN).exists()
+
+    def looks_like(self, expected: Picture) -> None:
+        """Wait until the host is as in a picture."""
+        try:
+            wait_until(lambda: picture(self.machine) == expected, "the host is as expected", 60)
+        except TimeoutError:
+            assert picture(self.machine) == expected  # for pytest to show the difference
+            raise
+
+    def log(self) -> str:
+        """Give the log of a trial, running or ended."""
+        logs = [path.read_text() for path in self.machine.path(RUN).glob("*/log")]
+        return logs[0] if logs else ""
+
+    def wait_for(self, event: str) -> None:
+        """Wait until a trial has come that far."""
+        wait_until(lambda: re.search(rf"^@ .* {event}$", self.log(), re.MULTILINE), f"the trial is {event}")
+
+    def _left(self) -> list[str]:
+        run = self.machine.path(RUN)
+        return sorted(str(path.relative_to(run)) for path in run.rglob("*")) if run.exists() else []
+
+
+def picture(machine: LanHost) -> Picture:
+    """Everything of the host that a trial must leave alone: network, resolver, files, processes."""
+    links = json.loads(machine.run(["ip", "-json", "-details", "address"]).stdout)
+    routes = {
+        family: sorted(_route(line) for line in machine.run(["ip", family, "route"]).stdout.splitlines())
+        for family in ("-4", "-6")
+    }
+    return {
+        "links": {link["ifname"]: _link(link) for link in links},
+        "routes": routes,
+        "files": {name: found for root in FILES for name, found in _files(machine.path(root), root)},
+        # sshd has one for each connection.
+        "processes": sorted(line for line in machine.processes() if not line.startswith(("sshd: ", "sshd-"))),
+    }
+
+
+def _link(link: dict[str, Any]) -> dict[str, Any]:
+    addresses = [
+        (a["local"], a["prefixlen"], a["scope"], a.get("broadcast"), a.get("metric"))
+        for a in link["addr_info"]
+    ]
+    kind = link.get("linkinfo", {}).get("info_kind")
+    return {
+        **{name: link.get(name) for name in ("address", "mtu", "master", "operstate")},
+        "kind": kind,
+        "up": "UP" in link["flags"],
+        "addresses": sorted(addresses),
+    }
+
+
+def _route(line: str) -> str:
+    return re.sub(r" expires \w+| linkdown| pref medium", "", line).strip()
+
+
+def _files(root: Path, name: str) -> list[tuple[str, object]]:
+    if not root.exists():
+        return []
+    paths = [root, *root.rglob("*")] if root.is_dir() else [root]
+    return [(f"{name}/{path.relative_to(root)}", _file(path)) for path in sorted(paths)]
+
+
+def _file(path: Path) -> object:
+    status = path.lstat()
+    if stat.S_ISLNK(status.st_mode):
+        return path.readlink()
+    content = hashlib.sha256(path.read_bytes()).hexdigest() if stat.S_ISREG(status.st_mode) else ""
+    return stat.filemode(status.st_mode), status.st_uid, status.st_gid, content
+
+
+def change_of(plan: kk.Plan) -> Change:
+    """Give what a plan's steps are told."""
+    return Change(**plan.steps[0].args)
+
+
+def altered(plan: kk.Plan, alter: Callable[[Recipe], Recipe]) -> kk.Plan:
+    """Give a plan whose host will not do as planned."""
+    change = change_of(plan)
+    broken = change.model_copy(update={"recipe": alter(change.recipe)})
+    return plan.model_copy(update={"steps": trial_steps(broken, plan.title)})
+
+
+def interrupted(recipe: Recipe, argv: Sequence[str]) -> Recipe:
+    """Have a command run in the middle of it: between two others, or between two lines of a batch."""
+    commands = [argv for command in recipe.apply for argv in _commands(recipe, command)]
+    middle = (len(commands) + 1) // 2
+    return recipe.model_copy(
+        update={"apply": (*commands[:middle], tuple(argv), *commands[middle:])},
+    )
+
+
+def _commands(recipe: Recipe, command: tuple[str, ...]) -> list[tuple[str, ...]]:
+    if command[:2] == ("ip", "-batch") and command[2].startswith(TRIAL):
+        return [("ip", *line.split()) for line in recipe.trial_files[command[2]].splitlines()]
+    return [command]
+
+
+def failed(error: kk.ApplyFailed) -> str:
+    """Give the one breath in which a failure is told, for matching."""
+    return str(error)
+
+
+def away(log: str) -> float:
+    """Seconds from the first change until all was put back, by the host's clock."""
+    return Standing("restored", log).seconds_away
