@@ -6,7 +6,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from kvmkit.bridge.facts import DNS, Address, Claim, Link, Network, Route, Session, Way
+from kvmkit.bridge.spec import BridgeSpec
 from kvmkit.check.facts import Facts
+from kvmkit.errors import InvalidSpec
 
 MAC = "52:54:00:00:01:00"
 NIC = Link(
@@ -46,14 +48,19 @@ def with_links(*links: Link) -> Network:
     return plain(links=(LO, NIC, *links))
 
 
+def mostly(usual: Any, *others: Any) -> st.SearchStrategy[Any]:
+    """Draw what is usual three times in four."""
+    return st.sampled_from([usual] * 3 * len(others) + list(others))
+
+
+CARDS = ("eth0", "eth1")
 names = st.sampled_from(["eth0", "eth1", "eno1", "br0", "br1", "bond0", "eth0.5", "wlan0", "vnet0", "lo"])
 octets = st.integers(2, 250)
-prefixes = st.sampled_from([8, 16, 24, 30])
 addresses = st.builds(
     lambda net, own, prefix, dynamic: Address(f"10.{net}.0.{own}", prefix, dynamic=dynamic),
     octets,
     octets,
-    prefixes,
+    st.sampled_from([8, 16, 24, 30]),
     st.booleans(),
 ) | st.builds(
     lambda own, scope, dynamic: Address(f"fd00::{own:x}", 64, scope=scope, dynamic=dynamic),
@@ -65,14 +72,14 @@ links = st.builds(
     Link,
     name=names,
     index=st.integers(1, 99),
-    kind=st.sampled_from(["", "bridge", "bond", "vlan", "veth", "tun", "macvtap", "dummy"]),
-    type=st.sampled_from(["ether", "ether", "ether", "loopback", "none"]),
+    kind=mostly("", "bridge", "bond", "vlan", "veth", "tun", "macvtap", "dummy"),
+    type=mostly("ether", "loopback", "none"),
     mac=st.just(MAC),
     up=st.booleans(),
-    carrier=st.booleans(),
-    master=st.sampled_from(["", "", "", "br0", "bond0"]),
-    lower=st.sampled_from(["", "", "", "eth0"]),
-    wireless=st.booleans(),
+    carrier=mostly(True, False),
+    master=mostly("", "br0", "bond0"),
+    lower=mostly("", "eth0"),
+    wireless=mostly(False, True),
     addresses=st.lists(addresses, max_size=3, unique_by=lambda a: a.address).map(tuple),
 )
 routes = st.builds(
@@ -80,31 +87,54 @@ routes = st.builds(
     destination=st.sampled_from(["default", "10.8.0.0/16", "fe80::/64", "fd01::/64"]),
     family=st.sampled_from([4, 6]),
     gateway=st.sampled_from(["", "10.5.0.1"]),
-    dev=names,
+    dev=st.sampled_from(CARDS) | names,
     metric=st.sampled_from([0, 100, 1024]),
     protocol=st.sampled_from(["", "kernel", "static", "ra", "dhcp"]),
-    hops=st.sampled_from([1, 1, 1, 1, 2]),
+    hops=mostly(1, 2),
 )
 claims = st.builds(
     Claim,
-    st.sampled_from(["NetworkManager", "systemd-networkd", "netplan", "ifupdown", "wicked", "dhclient"]),
+    mostly("NetworkManager", "systemd-networkd", "netplan", "ifupdown", "wicked", "dhclient"),
     names,
-    st.sampled_from([{}, {"connection.uuid": "1"}, {"connection.uuid": "1", "ipv4.method": "auto"}]),
+    mostly({"connection.uuid": "1"}, {"connection.uuid": "1", "ipv4.method": "auto"}, {}),
 )
 networks = st.builds(
     Network,
-    facts=st.builds(Facts, user=st.sampled_from(["root", "root", "visitor"])),
+    facts=st.builds(Facts, user=mostly("root", "visitor")),
     links=st.lists(links, min_size=1, max_size=5, unique_by=lambda link: link.name).map(tuple),
     routes=st.lists(routes, max_size=4).map(tuple),
     dns=st.builds(DNS, st.sampled_from([(), ("10.5.0.1",)])),
     session=st.none() | st.just(Session("10.7.0.1", "10.5.0.9")),
     claims=st.lists(claims, max_size=3).map(tuple),
-    rules=st.sampled_from([(), (), (), ("IPv4: priority 100",)]),
-    eap=st.sampled_from([frozenset(), frozenset({"eth1"})]),
-    checkpoints=st.sampled_from([0, 0, 0, 1]),
-    transactions=st.sampled_from([(), (), ("/run/kvmkit/trial",)]),
-    machine=st.sampled_from(["", "", "kvm"]),
+    rules=mostly((), ("IPv4: priority 100",)),
+    eap=mostly(frozenset(), frozenset({"eth1"})),
+    checkpoints=mostly(0, 1),
+    transactions=mostly((), ("/run/kvmkit/trial",)),
+    machine=mostly("", "kvm"),
     ways=st.dictionaries(
         st.sampled_from(["10.5.0.1", "10.7.0.1"]), st.builds(Way, names, st.sampled_from([True, False, None]))
     ),
 )
+
+
+@st.composite
+def planned(draw: st.DrawFn) -> tuple[Network, BridgeSpec]:
+    """Draw a host and a spec, which speaks of one of its links four times in five."""
+    network = draw(networks)
+    words: dict[str, Any] = {
+        "nic": draw(st.sampled_from([link.name for link in network.links] * 4 + ["none0"])),
+        "bridge": draw(st.sampled_from(["lan0", "br1"])),
+        "addressing": draw(st.sampled_from(["keep", "dhcp", "static"])),
+        "allow_guest": draw(st.booleans()),
+    }
+    if words["addressing"] == "static":
+        words["address"] = draw(st.sampled_from(["10.5.0.9/24", "10.6.0.9/16"]))
+        words["gateway"] = draw(
+            st.sampled_from(["", words["address"].replace(".9/", ".1/").partition("/")[0]])
+        )
+    if draw(st.booleans()):
+        words |= {"stp": True, "forward_delay": draw(st.integers(2, 15))}
+    try:
+        return network, BridgeSpec(**words)
+    except InvalidSpec:  # a link called as the bridge is to be
+        return network, BridgeSpec(**words | {"bridge": "lan0"})
