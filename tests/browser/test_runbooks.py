@@ -1,5 +1,7 @@
 """Runbooks in a real JupyterLab, clicked by a real browser."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -56,3 +58,28 @@ def test_a_vm_is_made_by_a_person_who_errs_and_double_clicks(server: Server, pag
     expect(page.locator(".kvmkit-state")).to_contain_text("create VM web1 on test:///default: 3 PASS")
     assert kk.vms(host).loc["web1", "state"] == "running"
     assert list(kk.history(host)["what"]) == ["create VM web1"]
+
+
+def test_a_host_is_prepared_by_a_person_who_goes_from_gate_to_gate(server: Server, page: Page) -> None:
+    kk.fresh_practice_host()
+    page.goto(server.url("20-prepare-host"))
+    wait_for_kernel(page)
+    run(page, "notebook:clear-all-cell-outputs")
+    run(page)
+
+    # It stops at the first stage that the report asks for, and again at the next; the others have no button.
+    buttons = page.locator("button.kvmkit-apply:visible")
+    for number, (stage, says) in enumerate({"packages": "2 SKIP", "defaults": "2 PASS"}.items()):
+        expect(buttons).to_have_count(number + 1)
+        expect(page.get_by_text("NotApplied: plan")).to_be_visible()
+        buttons.nth(number).click()
+        expect(page.locator(".kvmkit-state", has_text=says)).to_be_visible()
+        page.locator(".jp-CodeCell", has_text=f'reports["{stage}"] = gate.wait()').locator(
+            ".jp-InputArea"
+        ).click()
+        run(page, "notebook:run-all-below")
+
+    expect(page.get_by_text("NotApplied: plan")).to_have_count(0)
+    expect(page.get_by_text("test:///default is ready")).to_be_visible()
+    expect(page.locator("tr", has_text=re.compile(r"default pool and network\s+WARN\s+PASS"))).to_be_visible()
+    assert list(kk.history(kk.connect("test:///default"))["what"]) == ["the default pool and network"]
