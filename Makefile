@@ -11,7 +11,7 @@ LAB_ARGS ?=
 # For `make run-NAME`: the host, and the runbook's parameters as words NAME=VALUE, quoted as for a shell.
 URI ?= test:///default
 PARAMETERS ?=
-# For `make virtual-host`: ready, or bare, on which libvirt and QEMU are not installed yet.
+# For `make virtual-host`: ready; bare, on which libvirt and QEMU are not installed yet; or selinux.
 VHOST ?= ready
 
 .PHONY: help lab test acceptance virtual-host bench notebooks docs lint lock clean system test-system

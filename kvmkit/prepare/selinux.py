@@ -42,7 +42,8 @@ class SELinuxSpec(Spec):
     folders : str
         Folders of disk images, separated by blanks; ``""``: those of the storage pools.
     label : str
-        Type that files there get.
+        Type that files there get; disks whose label libvirt is to leave alone
+        (``relabel='no'``) need ``svirt_image_t``.
 
     Raises
     ------

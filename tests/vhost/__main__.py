@@ -3,7 +3,7 @@
 import contextlib
 import sys
 
-from tests.vhost import image
+from tests.vhost import image, selinux
 from tests.vhost.host import NAME, VirtualHost, unavailable
 from tests.vhost.pristine import pristine
 
@@ -32,12 +32,14 @@ A small system for VMs is there to boot:
 
 def main(kind: str) -> str:
     """Run until interrupted, or until the machine is switched off from inside; return what failed."""
-    if kind not in image.PACKAGES:
-        return f"there is no image {kind!r}; there are {', '.join(image.PACKAGES)}"
+    kinds = (*image.PACKAGES, "selinux")
+    if kind not in kinds:
+        return f"there is no image {kind!r}; there are {', '.join(kinds)}"
     if reason := unavailable():
         return reason
-    if not image.path(kind).exists():
-        say(BUILDING.format(kind=kind, folder=image.path(kind).parent))
+    path = selinux.path() if kind == "selinux" else image.path(kind)
+    if not path.exists():
+        say(BUILDING.format(kind=kind, folder=path.parent))
     with contextlib.suppress(KeyboardInterrupt), pristine(kind) as host:
         say(told(host, kind))
         host.wait()
@@ -46,7 +48,7 @@ def main(kind: str) -> str:
 
 def told(host: VirtualHost, kind: str) -> str:
     text = RUNNING.format(uri=host.uri, ssh=host.ssh_command, name=NAME)
-    return f"{text}{GUEST.format(host=host) if kind == 'ready' else ''}\nCtrl-C ends it."
+    return f"{text}{GUEST.format(host=host) if kind != 'bare' else ''}\nCtrl-C ends it."
 
 
 def say(text: str) -> None:

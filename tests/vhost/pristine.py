@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.lab.cache import cache, claim_folder
 from tests.netlab.lan import Lan
-from tests.vhost import image
+from tests.vhost import image, selinux
 from tests.vhost.host import VirtualHost
 from tests.vhost.on_lan import VirtualHostOnLan
 from tests.vhost.qemu import program
@@ -16,10 +16,12 @@ from tests.vhost.qemu import program
 
 @contextlib.contextmanager
 def pristine(kind: str) -> Iterator[VirtualHost]:
-    """Give a running `bare` or `ready` host on a throw-away disk; builds its image if that is not there."""
-    built = image.build(kind)
+    """Give a running `bare`, `ready` or `selinux` host on a throw-away disk; builds its image if need be."""
+    labelled = kind == "selinux"
+    built = selinux.build() if labelled else image.build(kind)
+    machine = selinux.SelinuxHost if labelled else VirtualHost
     with _disk(built) as disk:
-        host = VirtualHost(built, disk.parent, disk, "qcow2")
+        host = machine(built, disk.parent, disk, "qcow2")
         try:
             host.start(built / "memory")
             yield host

@@ -58,8 +58,8 @@ class Qemu:
         A machine's saved state to go on from; None: it is switched on.
     console
         File for what it prints on its serial console.
-    enter, network
-        The argv that QEMU is started by, and what its NIC leads to.
+    enter, network, more
+        The argv that QEMU is started by, what its NIC leads to, and more options; of two the last counts.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Qemu:
         *,
         enter: Sequence[str] = (),
         network: Sequence[str] = NETWORK,
+        more: Sequence[str] = (),
     ) -> None:
         self._console = console
         argv = [
@@ -80,6 +81,7 @@ class Qemu:
             *("-append", KERNEL_ARGS, "-serial", f"file:{console}"),
             *("-drive", f"if=virtio,file={disk},format={disk_format}"),
             *("-chardev", "stdio,id=qmp,signal=off", "-mon", "chardev=qmp,mode=control"),
+            *more,
         ]
         if memory:
             argv += ["-incoming", f"exec:cat {shlex.quote(str(memory))}"]
