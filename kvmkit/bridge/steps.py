@@ -20,7 +20,7 @@ from kvmkit.errors import CommandFailed, Conflict, HostUnavailable, RolledBack
 from kvmkit.host import Host
 from kvmkit.plan import Step
 from kvmkit.prepare.files import fingerprint, look
-from kvmkit.prepare.root import Root, as_root
+from kvmkit.prepare.root import Root, each_as_root
 from kvmkit.report import Check, Status
 
 __all__ = ["Change", "trial_steps"]
@@ -94,7 +94,7 @@ class Trial:
     def unmake(self, host: Host, step: Step) -> None:
         """Have the host put itself back, unless it has."""
         change = Change(**step.args)
-        transaction = _transaction(host, change.recipe, patience=change.timeout + SETTLE_SECONDS)
+        transaction = _transaction(host, change.recipe)
         standing = transaction.decide("restore", bound=change.timeout + 120)
         transaction.forget()
         if standing.state == "restored":
@@ -139,16 +139,8 @@ class Keep:
             raise RolledBack(f"the bridge is still there: {standing.told}")
 
 
-def _root(host: Host, patience: float = 0) -> Root:
-    """Be root by fresh connections; `patience` is how many seconds the host may be out of reach."""
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            return as_root(host.networked(), fresh=True)
-        except HostUnavailable:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
+def _root(host: Host) -> Root:
+    return each_as_root(host.networked())
 
 
 def _usable(seconds: int) -> float:
@@ -156,10 +148,8 @@ def _usable(seconds: int) -> float:
     return seconds - min(5, seconds / 4)
 
 
-def _transaction(host: Host, recipe: Recipe, patience: float = 0) -> Transaction:
-    return Transaction(
-        _root(host, patience), hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()[:12]
-    )
+def _transaction(host: Host, recipe: Recipe) -> Transaction:
+    return Transaction(_root(host), hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()[:12])
 
 
 def _try(

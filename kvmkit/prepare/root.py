@@ -9,7 +9,10 @@ from kvmkit.commands import Follow, Result
 from kvmkit.errors import Unsupported
 from kvmkit.host import Host
 
-__all__ = ["Root", "as_root"]
+__all__ = ["Root", "as_root", "each_as_root"]
+
+BECOME = ("sh", "-c", '[ "$(id -u)" = 0 ] || set -- sudo -n "$@"; exec "$@"', "sh")
+"""Goes before a command that finds out by itself how to be root."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Root:
         )
 
 
-def as_root(host: Host, *, fresh: bool = False) -> Root:
+def as_root(host: Host) -> Root:
     """Find out how to be root on a host: already, or by a sudo that asks nothing.
 
     Raises
@@ -47,13 +50,21 @@ def as_root(host: Host, *, fresh: bool = False) -> Root:
         Neither; or the practice host, which runs no commands.
     """
     # uid=1000(visitor) gid=...
-    first = host.run(["id"], fresh=fresh).stdout.split()[0]
+    first = host.run(["id"]).stdout.split()[0]
     number, _, user = first.removeprefix("uid=").rstrip(")").partition("(")
     if number == "0":
-        return Root(host, (), fresh)
-    if host.run(["sudo", "-n", "true"], ok=False, fresh=fresh).exit_code == 0:
-        return Root(host, ("sudo", "-n"), fresh)
+        return Root(host)
+    if host.run(["sudo", "-n", "true"], ok=False).exit_code == 0:
+        return Root(host, ("sudo", "-n"))
     raise Unsupported(
         f"{user or number} may not change the system of {host.uri}: connect as root "
         f"(qemu+ssh://root@HOST/system), or let {user or number} use sudo without a password"
     )
+
+
+def each_as_root(host: Host) -> Root:
+    """Be root by commands that find out for themselves, each over a connection of its own.
+
+    For a host whose network changes: no connection outlives that for certain. Nothing is asked of it now.
+    """
+    return Root(host, BECOME, fresh=True)

@@ -201,9 +201,9 @@ class Guest(Machine):
         cable(host, "vnet0", self, "eth0")
         ip(host, f"link set vnet0 master {bridge}")
 
-    def ask_for_address(self, timeout: int = 20) -> str:
-        """Get an address by DHCP; empty if none is given."""
-        self.run(["dhclient", "-1", "-timeout", str(timeout), "eth0"], check=False)
+    def ask_for_address(self, timeout: int = 60) -> str:
+        """Get an address by DHCP; empty if none is given within that many seconds."""
+        self.run(["dhclient", "-1", "eth0"], check=False, timeout=timeout)
         return ipv4_address(self, "eth0")
 
 
