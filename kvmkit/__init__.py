@@ -14,6 +14,7 @@ from kvmkit.apply import apply, history, pending, undo
 from kvmkit.bridge.frames import bridges, links
 from kvmkit.bridge.plan import plan_bridge, plan_unbridge
 from kvmkit.bridge.spec import BridgeSpec
+from kvmkit.bridge.watch import Pause, Watch, watch
 from kvmkit.check import check_host
 from kvmkit.errors import (
     ApplyFailed,
@@ -88,6 +89,7 @@ __all__ = [
     "Menu",
     "NotApplied",
     "NotFound",
+    "Pause",
     "Plan",
     "QemuConfSpec",
     "Report",
@@ -103,6 +105,7 @@ __all__ = [
     "Unsupported",
     "VMForm",
     "VMSpec",
+    "Watch",
     "WrongState",
     "addresses",
     "apply",
@@ -148,4 +151,5 @@ __all__ = [
     "vm_form",
     "vms",
     "volumes",
+    "watch",
 ]

@@ -11,6 +11,7 @@ import ipywidgets as widgets
 
 from kvmkit.apply import apply
 from kvmkit.errors import ApplyFailed, NotApplied
+from kvmkit.forms.question import Question
 from kvmkit.forms.shown import RED, Shown, message, person_is_there
 from kvmkit.forms.spec_form import SpecForm
 from kvmkit.host import PRACTICE_URI
@@ -79,7 +80,8 @@ class ApplyForm(Shown):
             style={"description_width": "initial"},
             layout={"display": "" if self._word else "none"},
         ).add_class("kvmkit-confirm")
-        super().__init__([self._typed, self._button, self._state])
+        self._question = Question()
+        super().__init__([self._typed, self._button, self._question, self._state])
         person = person_is_there()
         self._how = "click Apply above, then run the cells below"
         if plan.empty or (not person and _confirmed(plan, confirm) and not self._void()):
@@ -110,8 +112,9 @@ class ApplyForm(Shown):
         ApplyFailed, Busy, HostUnavailable, LibvirtFailed
             As :func:`apply`.
         """
-        if self._once.locked():
-            self._done.wait()
+        while self._once.locked() and not self._done.wait(0.2):
+            if self._question.is_open:  # while a cell waits, the kernel does not see what is clicked
+                raise NotApplied(f"{self.plan.title}: answer the question above first, then run this again")
         if self._error:
             raise self._error
         if self._report is None:
@@ -157,7 +160,8 @@ class ApplyForm(Shown):
 
     def _run(self) -> None:
         try:
-            self._report = apply(self.plan, progress=self._doing)
+            ask = self._question.ask if self._once.locked() else None
+            self._report = apply(self.plan, ask=ask, progress=self._doing)
             self._state.value = "" if self.plan.empty else self._report._repr_html_()
         except Exception as error:  # noqa: BLE001 - wait() raises it again; here it would be lost
             self._error = error

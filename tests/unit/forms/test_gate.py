@@ -5,9 +5,12 @@ import threading
 import pytest
 
 import kvmkit as kk
+from kvmkit.engine import Ask
 from kvmkit.forms import gate as module
+from kvmkit.forms.question import Question
 from kvmkit.plan import Step
 from kvmkit.progress import Progress
+from tests.lab.waiting import wait_until
 
 HOST = kk.connect("test:///default")
 
@@ -89,7 +92,7 @@ def test_with_a_person_it_is_applied_by_a_click_alone() -> None:
 def test_a_double_click_applies_once(monkeypatch: pytest.MonkeyPatch) -> None:
     started, go_on, applied = threading.Event(), threading.Event(), []
 
-    def slow(plan: kk.Plan, progress: Progress) -> kk.Report:
+    def slow(plan: kk.Plan, ask: Ask, progress: Progress) -> kk.Report:
         applied.append(plan.id)
         progress("setting up libvirt0")
         started.set()
@@ -180,3 +183,35 @@ def test_it_shows_itself_as_text_and_html() -> None:
     assert shown["text/plain"] == "Applied: create VM web1 on test:///default: 3 PASS"
     assert shown["text/html"] == f"<p>{shown['text/plain']}</p>"
     assert "application/vnd.jupyter.widget-view+json" in shown
+
+
+@pytest.mark.usefixtures("person")
+@pytest.mark.parametrize(("click", "kept"), [(0, True), (1, False)])
+def test_a_person_is_asked_while_a_trial_runs(
+    monkeypatch: pytest.MonkeyPatch, click: int, kept: bool
+) -> None:
+    answers: list[bool] = []
+
+    def asking(plan: kk.Plan, ask: Ask, progress: Progress) -> kk.Report:
+        answers.append(ask(plan.steps[0].model_copy(update={"ask": "Keep it?"}), 600))
+        return kk.Report(plan.title, plan.uri, [], plan.id)
+
+    monkeypatch.setattr(module, "apply", asking)
+    gate = kk.apply_form(plan_web1())
+    gate._button.click()
+    wait_until(lambda: gate._question.is_open, "the question")
+    assert gate._question._text.value.count("Keep it?") == 1
+    with pytest.raises(kk.NotApplied, match="answer the question above first"):
+        gate.wait()
+
+    gate._question.children[1].children[click].click()
+    assert gate.wait().plan_id == gate.plan.id
+    assert answers == [kept]
+    assert gate._question.layout.display == "none"
+
+
+def test_no_answer_is_a_no() -> None:
+    question = Question()
+
+    assert question.ask(Step(action="none", title="none", ask="Keep it?"), 0.01) is False
+    assert not question.is_open

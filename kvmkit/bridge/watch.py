@@ -1,0 +1,162 @@
+"""watch: how long does the network pause?  The host pings its gateway while something changes."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass
+from html import escape
+
+import pandas as pd
+
+from kvmkit.bridge.read import read_network
+from kvmkit.errors import NotFound
+from kvmkit.host import Host
+from kvmkit.prepare.root import as_root
+
+__all__ = ["Pause", "Watch", "watch"]
+
+EVERY = 0.05
+"""Seconds between two packets."""
+FOLDER = "/run/kvmkit/watch-"
+# Detached, as the way to the host may be cut; bounded, as it may stay cut.
+START = """
+mkdir -p -m 700 /run/kvmkit && mkdir -m 700 "$1" && cd "$1" || exit
+shift
+exec </dev/null >/dev/null 2>&1
+setsid -f sh -c 'echo $$ >pid; exec ping -n -i "$1" -w "$2" "$3" >pings 2>&1' sh "$@"
+"""
+STOP = """
+cd "$1" || exit
+number=$(cat pid)
+kill -INT "$number" 2>/dev/null
+# It writes what it still holds when it ends.
+while kill -0 "$number" 2>/dev/null; do sleep 0.05; done
+cat pings
+rm -rf "$1"
+rmdir /run/kvmkit 2>/dev/null || :
+"""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """What came of watching.
+
+    Attributes
+    ----------
+    address
+        Who was pinged.
+    answered
+        Packet by packet, one each :data:`EVERY` seconds, whether it was answered.
+    """
+
+    address: str
+    answered: tuple[bool, ...]
+
+    @property
+    def seconds(self) -> float:
+        """How long no answer came, all in all; packets are 0.05 s apart, so that is how exact it is."""
+        return EVERY * self.answered.count(False)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """RangeIndex; columns ``second`` (since the watch began), ``answered``."""
+        times = [round(EVERY * number, 2) for number in range(len(self.answered))]
+        return pd.DataFrame({"second": times, "answered": list(self.answered)})
+
+    def __repr__(self) -> str:
+        if not self.answered:
+            return f"{self.address} did not answer at all"
+        if all(self.answered):
+            return f"{self.address} answered the host all the time"
+        return f"{self.address} did not answer the host for {self.seconds:.2f} s"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(repr(self))}</p>{self._picture()}"
+
+    def _picture(self) -> str:
+        """Draw a bar that is whole while answers came; one colour and gaps are told apart by everybody."""
+        runs, width = _runs(self.answered), max(len(self.answered), 1)
+        bars = "".join(
+            f"<rect x='{600 * start / width:.1f}' y='0' width='{600 * length / width:.1f}' height='12'/>"
+            for start, length in runs
+        )
+        end = f"<text x='600' y='26' text-anchor='end'>{EVERY * len(self.answered):.0f} s</text>"
+        return (
+            "<svg class='kvmkit-pause' viewBox='0 0 600 30' width='600' fill='currentColor' font-size='11' "
+            f"role='img' aria-label='{escape(repr(self))}'>{bars}<text x='0' y='26'>0 s</text>{end}</svg>"
+        )
+
+
+def _runs(answered: tuple[bool, ...]) -> list[tuple[int, int]]:
+    """Find where answers come without a gap: the first of each run, and how many.
+
+    >>> _runs((True, True, False, True))
+    [(0, 2), (3, 1)]
+    """
+    text = "".join("+-"[not one] for one in answered)
+    return [(found.start(), len(found[0])) for found in re.finditer(r"\++", text)]
+
+
+class Watch:
+    """What :func:`watch` gives."""
+
+    def __init__(self, host: Host, address: str, seconds: int) -> None:
+        self._root = as_root(host.networked())
+        self._folder = f"{FOLDER}{uuid.uuid4().hex[:8]}"
+        self.address = address
+        self._root.run(["sh", "-c", START, "sh", self._folder, str(EVERY), str(seconds), address])
+
+    def stop(self) -> Pause:
+        """End it, and say what came of it; nothing of it is left on the host.
+
+        Returns
+        -------
+        Pause
+            Shows itself, as a picture in a notebook.
+        """
+        said = self._root.run(["sh", "-c", STOP, "sh", self._folder]).stdout
+        # 64 bytes from 192.168.0.1: icmp_seq=12 ttl=64 time=0.052 ms
+        numbers = {int(found) for found in re.findall(r"icmp_seq=(\d+) ttl=", said)}
+        # What was on its way at the end is not lost.
+        return Pause(
+            self.address, tuple(number in numbers for number in range(1, max(numbers, default=0) + 1))
+        )
+
+
+def watch(host: Host, *, seconds: int = 600) -> Watch:
+    """Have the host ping its gateway twenty times a second, to see how long its network pauses.
+
+    Parameters
+    ----------
+    host
+        The host; on the practice host its sandbox.
+    seconds
+        After which it ends by itself.
+
+    Returns
+    -------
+    Watch
+        Its ``stop()`` says what came of it.
+
+    Raises
+    ------
+    NotFound
+        The host has no gateway to ping.
+    Unsupported
+        No rights; or this machine allows the practice host no network.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> host = kk.connect("test:///default")
+    >>> watch = kk.watch(host)
+    >>> report = kk.apply(kk.plan_bridge(host, kk.BridgeSpec(nic="eth0")))
+    >>> watch.stop()
+    192.168.0.1 answered the host all the time
+    """
+    network = read_network(host)
+    gateways = [r.gateway for r in network.routes if r.destination == "default" and r.gateway]
+    if not gateways:
+        raise NotFound(f"{host.uri} has no gateway, so there is nobody to ping")
+    return Watch(host, gateways[0], seconds)
