@@ -88,7 +88,9 @@ def _plan(uri: str, manager: str, wanted: list[str], change: Change, *, practice
             "nothing is planned; see with it by hand what stands against what"
         )
     args = {"manager": manager, "packages": sorted(change.added), "wanted": wanted}
-    count = f"{len(change.added)} package{'s' * (len(change.added) != 1)}"
+    one = len(change.added) == 1
+    count = "1 package" if one else f"{len(change.added)} packages"
+    was = f"{count} that {'was' if one else 'were'} added"
     steps = (
         Step(
             action="packages-fetch",
@@ -96,7 +98,7 @@ def _plan(uri: str, manager: str, wanted: list[str], change: Change, *, practice
             undo="nothing to take back: they are in the package manager's cache",
             args=args,
         ),
-        Step(action="packages-install", title=title, undo=f"remove the {count} that were added", args=args),
+        Step(action="packages-install", title=title, undo=f"remove the {was}", args=args),
     )
     added = "\n".join(f"{name} {version}".strip() for name, version in sorted(change.added.items()))
     command = " ".join([*MANAGERS[manager].install, *wanted])
@@ -105,7 +107,7 @@ def _plan(uri: str, manager: str, wanted: list[str], change: Change, *, practice
         title=title,
         steps=steps,
         notes=tuple(_notes(change, practice=practice)),
-        shown={"The command it stands for": command, f"The {count} that are added": added},
+        shown={"The command it stands for": command, f"The {count} that {'is' if one else 'are'} added": added},
     )
 
 

@@ -107,6 +107,14 @@ def test_the_plan_names_every_package_that_is_added(recorded: Callable[[str], st
     assert "--no-install-recommends" in shown["The command it stands for"]
 
 
+def test_a_single_package_is_spoken_of_as_one() -> None:
+    plan = _plan("kvm1", "apt-get", ["qemu-utils"], Change({"qemu-utils": "1"}))
+
+    assert [step.title for step in plan.steps] == ["download 1 package", "install qemu-utils"]
+    assert plan.steps[1].undo == "remove the 1 package that was added"
+    assert plan.shown["The 1 package that is added"] == "qemu-utils 1"
+
+
 def test_an_installation_that_removes_something_is_refused() -> None:
     with pytest.raises(kk.Conflict, match="would remove docker-old"):
         _plan("kvm1", "dnf", ["qemu-kvm"], Change({"qemu-kvm": "8"}, removed={"docker-old": "1"}))
