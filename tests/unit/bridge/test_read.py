@@ -99,7 +99,7 @@ def test_what_managers_say_is_kept_in_their_words(read_capture: Read) -> None:
     (claim,) = read_capture("netplan-networkmanager").claims_on("eth0")
     assert claim.settings["renderer"] == "NetworkManager"
     (claim,) = read_capture("ifupdown").claims_on("eth0")
-    assert (claim.settings["start"], claim.settings["state"]) == ("auto", "eth0")
+    assert (claim.settings["start"], claim.settings["state"]) == ("hotplug", "eth0")
     assert claim.settings["address"] == "192.168.0.100"
 
 
