@@ -167,7 +167,9 @@ class LanHost(Machine):
 
     def _name_address(self) -> None:
         """Tell ssh the address that the host has now, which DHCP may have chosen."""
-        found = wait_until(lambda: ipv4_address(self, "eth0"), "eth0 of the host has an address")
+        found = wait_until(
+            lambda: ipv4_address(self, "eth0") or ipv4_address(self, "br0"), "the host has an address"
+        )
         if found != self.address:
             self.address = found
             config = self._folder / "ssh_config"
@@ -256,8 +258,8 @@ def cable(one: Machine, nic: str, other: Machine, other_nic: str) -> None:
 
 
 def ipv4_address(machine: Machine, nic: str) -> str:
-    """Give the first IPv4 address of a NIC; empty if it has none."""
-    found = machine.run(["ip", "-4", "-o", "addr", "show", "dev", nic]).stdout.split()
+    """Give the first IPv4 address of a NIC; empty if it has none, or there is no such NIC."""
+    found = machine.run(["ip", "-4", "-o", "addr", "show", "dev", nic], check=False).stdout.split()
     return found[3].partition("/")[0] if len(found) > 3 else ""
 
 

@@ -176,9 +176,10 @@ class Networkd:
 
     def _ready(self, host: LanHost) -> bool:
         # While it looks for IPv6 routers, of which the LAN has none, it says "configuring", for long.
-        routes = host.run(["ip", "-4", "route", "show", "default", "dev", "eth0"]).stdout
-        tentative = host.run(["ip", "-o", "addr", "show", "dev", "eth0", "tentative"]).stdout
-        return "routable" in self._said(host) and bool(routes) and not tentative
+        routes = host.run(["ip", "-4", "route", "show", "default"]).stdout
+        tentative = host.run(["ip", "-o", "addr", "show", "tentative"]).stdout
+        ready = {"routable", "enslaved"} & set(self._said(host))
+        return bool(ready and routes) and not tentative
 
     def _said(self, host: LanHost) -> list[str]:
         return host.run(["networkctl", "list", "--no-legend", "eth0"], check=False).stdout.split()
