@@ -107,7 +107,10 @@ def _plan(uri: str, manager: str, wanted: list[str], change: Change, *, practice
         title=title,
         steps=steps,
         notes=tuple(_notes(change, practice=practice)),
-        shown={"The command it stands for": command, f"The {count} that {'is' if one else 'are'} added": added},
+        shown={
+            "The command it stands for": command,
+            f"The {count} that {'is' if one else 'are'} added": added,
+        },
     )
 
 
