@@ -99,7 +99,7 @@ def _unfit_profile(claim: Claim) -> str:
 
 def _other(owner: str, nic: str) -> str:
     if owner == "network-scripts":
-        return f"write ifcfg-{nic} and ifcfg-br0 as the how-to on bridges shows, and have a console at hand"
+        return f"write ifcfg-{nic} and ifcfg-br0 by the documentation on bridges, and have a console at hand"
     return f"make the bridge there, or have it leave {nic} alone"
 
 
