@@ -16,6 +16,7 @@ from numpydoc.docscrape import NumpyDocString
 from numpydoc.validate import validate
 
 import kvmkit
+from tests.run import not_compared
 
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -122,6 +123,19 @@ def test_every_cell_of_a_runbook_ran_and_none_failed(notebook: Path) -> None:
     # nbval compares nothing of a cell that has no count. Counts in order say that it ran from top to bottom.
     assert counts == list(range(1, len(cells) + 1))
     assert not failed
+
+
+def test_the_cells_that_are_not_compared_are_those_that_the_list_names() -> None:
+    loose = {"nbval-skip", "nbval-ignore-output"}
+    tagged = [
+        (notebook.stem, cell["id"])
+        for notebook in NOTEBOOKS
+        for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        if loose & set(cell["metadata"].get("tags", ()))
+    ]
+
+    assert tagged == not_compared()
+    assert len(tagged) <= 5
 
 
 # For an interpreter of its own. Audit events are Python's own record of what is opened; libvirt's calls are C
