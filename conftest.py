@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from kvmkit.errors import Unsupported
+from kvmkit.sandbox import Sandbox
+
 _SCRATCH = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
 
@@ -21,6 +24,17 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove that folder."""
     config.stash[_SCRATCH].cleanup()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out, by name, what needs a network to practise on where the machine allows none."""
+    needing = [item for item in items if item.path.name in ("30-bridge.ipynb", "watch.py")]
+    if needing:
+        try:
+            Sandbox().end()
+        except Unsupported as error:
+            for item in needing:
+                item.add_marker(pytest.mark.skip(reason=f"{item.path.name}: {error}"))
 
 
 @pytest.fixture(autouse=True)

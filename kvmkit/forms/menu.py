@@ -75,12 +75,11 @@ def menu(host: Host) -> Menu:
     '1 VM'
     """
     state = _states(host)
-    bridges = [state["bridges"]] if "bridges" in state else []
     head = state.get("why", f"{host.uri} answers")
     entries = [
         (1, "configure the package source", "20-prepare-host", state.get("source", "")),
         (2, "install the KVM tools", "20-prepare-host", state.get("tools", "")),
-        (3, "set up the bridge", "", "; ".join([NOT_YET, *bridges])),
+        (3, "set up the bridge", "30-bridge", state.get("bridges", "")),
         (4, "install a VM by hand", "40-create-vm", state.get("storage", "")),
         (5, "list the VMs", "50-manage-vms", state.get("vms", "")),
         (6, "start a VM", "50-manage-vms", state.get("off", "")),
