@@ -95,6 +95,8 @@ def _ifupdown(sections: Sections, link: Link) -> Iterator[Claim]:
     if not state and not start:
         return
     settings: dict[str, str] = {"start": start, "state": state}
+    if ["bridges", "bridge-utils"] in words:
+        settings["bridges"] = "bridge-utils"
     for line in sections.get(f"ifquery {state or link.name}", []):
         name, _, value = line.partition(": ")
         settings[name] = f"{settings[name]}\n{value}" if name in settings else value

@@ -49,6 +49,7 @@ class Link:
     ``up`` is the UP flag; a bridge without carrier is up, though its operstate says DOWN.
     ``lower`` is the link that a VLAN or macvlan is made on; for a veth it is its other end.
     ``port_state`` is what the bridge it is in says of it: ``forwarding``.
+    ``addrgenmode`` is how its link-local address is made, in ip's word: ``eui64``, ``none`` …
     """
 
     name: str
@@ -65,6 +66,7 @@ class Link:
     addresses: tuple[Address, ...] = ()
     bridge: BridgeSettings | None = None
     port_state: str = ""
+    addrgenmode: str = ""
 
     @property
     def global_addresses(self) -> tuple[Address, ...]:
@@ -136,7 +138,7 @@ class Claim:
         and ``nmcli device show`` under its ``GENERAL.`` names; empty without a profile. systemd-networkd: the
         state file of the link (``NETWORK_FILE`` …) and its lease, as ``lease.CLIENTID`` …; netplan:
         ``renderer`` and those of the renderer; ifupdown: ``ifquery``'s, joined by newlines where one comes
-        twice, and ``auto`` or ``hotplug`` as ``start``.
+        twice, ``auto`` or ``hotplug`` as ``start``, and as ``bridges`` the package that makes them for it.
     files
         Paths of the configuration it comes from; what is in them is in :attr:`Network.files`, where it is
         text that a bridge would change.

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from kvmkit.bridge import decide
-from kvmkit.bridge.backends import iproute2, networkmanager
+from kvmkit.bridge.backends import ifupdown, iproute2, networkd, networkmanager
 from kvmkit.bridge.compare import Expected, expect
 from kvmkit.bridge.draw import as_svg, as_text
 from kvmkit.bridge.facts import Link, Network
@@ -40,7 +40,12 @@ class Backend(Protocol):
         """Say how a bridge is taken away."""
 
 
-BACKENDS: Mapping[str, Backend] = {"iproute2": iproute2, "NetworkManager": networkmanager}
+BACKENDS: Mapping[str, Backend] = {
+    "ifupdown": ifupdown,
+    "iproute2": iproute2,
+    "NetworkManager": networkmanager,
+    "systemd-networkd": networkd,
+}
 
 
 def plan_bridge(host: Host, spec: BridgeSpec) -> Plan:
@@ -93,7 +98,7 @@ def plan_bridge(host: Host, spec: BridgeSpec) -> Plan:
         problems.setdefault(name, f"{getattr(spec, name)!r}: {text}")
     if problems:
         raise InvalidSpec(problems)
-    backend, after = BACKENDS[decide.owner_of(network, spec.nic)], bridged(network, spec)
+    backend, after = _backend(decide.owner_of(network, spec.nic), spec.nic, host.uri), bridged(network, spec)
     change = Change(
         recipe=backend.bridge(network, spec),
         back=backend.unbridge(after, spec.bridge),
@@ -151,11 +156,7 @@ def plan_unbridge(host: Host, bridge: str, *, timeout: int = 60) -> Plan:
     spec = BridgeSpec(nic=port, bridge=bridge, stp=stp, forward_delay=delay if stp else 0, timeout=seconds)
     after = unbridged(network, bridge, port)
     owner = next((claim.owner for name in (bridge, port) for claim in network.claims_on(name)), "iproute2")
-    if owner not in BACKENDS:
-        raise Unsupported(
-            f"{owner} configures {bridge} on {host.uri}, which kvmkit does not do: use its own tools"
-        )
-    backend = BACKENDS[owner]
+    backend = _backend(owner, bridge, host.uri)
     change = Change(
         recipe=backend.unbridge(network, bridge),
         back=backend.bridge(after, spec),
@@ -174,6 +175,12 @@ def _read(host: Host) -> Network:
     if reason := decide.busy(network):
         raise Busy(f"the network of {host.uri} is not to be touched now: {reason}")
     return network
+
+
+def _backend(owner: str, link: str, uri: str) -> Backend:
+    if owner not in BACKENDS:
+        raise Unsupported(f"{owner} configures {link} on {uri}, which kvmkit does not do: use its own tools")
+    return BACKENDS[owner]
 
 
 def _bridge_and_port(network: Network, bridge: str, uri: str) -> tuple[Link, str]:

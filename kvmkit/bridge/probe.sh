@@ -83,6 +83,8 @@ networkd() {
 ifupdown() {
     have ifquery || return
     echo "### ifupdown"
+    # By it ifupdown knows bridges.
+    [ -e /etc/network/if-pre-up.d/bridge ] && echo "bridges bridge-utils"
     ifquery --state 2>/dev/null | sed 's/^/state /'
     ifquery --list 2>/dev/null | sed 's/^/auto /'
     ifquery --list --allow=hotplug 2>/dev/null | sed 's/^/hotplug /'

@@ -167,6 +167,7 @@ def _links(found: list[dict[str, Any]], wireless: list[str]) -> Iterator[Link]:
             addresses=tuple(map(_address, filter(None, item.get("addr_info", [])))),
             bridge=settings,
             port_state=slave.get("state", "") if info.get("info_slave_kind") == "bridge" else "",
+            addrgenmode=item.get("inet6_addr_gen_mode", ""),
         )
 
 

@@ -1,0 +1,206 @@
+"""ifupdown (Debian): /etc/network/interfaces, in which br0 takes the card's place.
+
+The bridge is tried from a file in /run (``ifup -i``). ``ifup`` says all is well when it is not, and asks for
+the whole of a configuration to be taken down first: hence the gap of some seconds, and the kernel's own way
+back behind ifupdown's. With DHCP the lease is given back and asked for again, by the same MAC address.
+"""
+
+from __future__ import annotations
+
+import re
+
+from kvmkit.bridge.backends.kernel import put_back_bridge, put_back_nic
+from kvmkit.bridge.facts import Network
+from kvmkit.bridge.picture import bridged
+from kvmkit.bridge.recipe import TRIAL, Recipe
+from kvmkit.bridge.spec import BridgeSpec
+from kvmkit.errors import Unsupported
+
+__all__ = ["bridge", "unbridge"]
+
+INTERFACES = f"{TRIAL}/interfaces"
+KEYWORD = re.compile(
+    r"\s*(iface|mapping|auto|allow-\S+|no-auto-down|no-scripts|rename|template|source|source-directory)\s"
+)
+"""What begins a stanza, interfaces(5); all other lines are options of the one before."""
+NAMING = re.compile(r"(auto|allow-\S+|no-auto-down|no-scripts)$")
+
+
+def bridge(network: Network, spec: BridgeSpec) -> Recipe:
+    """Have the bridge take the card's place in /etc/network/interfaces.
+
+    Raises
+    ------
+    Unsupported
+        ifupdown has no stanza of the card's own, or bridge-utils is missing, which makes its bridges.
+    """
+    if not any("bridges" in claim.settings for claim in network.claims_on(spec.nic)):
+        raise Unsupported(
+            "ifupdown makes bridges by the package bridge-utils, which this host does not have: "
+            "apt-get install bridge-utils"
+        )
+    files = _files(network, spec.nic)
+    if not any(
+        line.split()[:2] == ["iface", spec.nic] for text in files.values() for line in text.splitlines()
+    ):
+        raise Unsupported(
+            f"ifupdown configures {spec.nic} by a pattern or a mapping in {', '.join(files)}, which a bridge "
+            f"cannot take over: give it an `iface {spec.nic}` of its own there"
+        )
+    after = {path: _bridged(network, spec, text) for path, text in files.items()}
+    return Recipe(
+        owner="ifupdown",
+        trial_files={INTERFACES: _whole(after)},
+        apply=(("ifdown", spec.nic), ("ifup", "-i", INTERFACES, spec.bridge)),
+        restore=(
+            ("ifdown", "--force", "-i", INTERFACES, spec.bridge),
+            ("ifdown", "--force", spec.nic),
+            ("ip", "link", "delete", "dev", spec.bridge),
+            *_own_address(network, spec.nic),
+            ("ifup", spec.nic),
+            *put_back_nic(network, spec.nic, spec.bridge),
+        ),
+        keep_files={path: text for path, text in after.items() if text != files[path]},
+    )
+
+
+def unbridge(network: Network, bridge: str) -> Recipe:
+    """Have the card take the bridge's place."""
+    (port,) = network.ports_of(bridge)
+    files = _files(network, bridge) or _files(network, port)
+    after = {path: _unbridged(bridge, port, text) for path, text in files.items()}
+    return Recipe(
+        owner="ifupdown",
+        trial_files={INTERFACES: _whole(after)},
+        apply=(
+            ("ifdown", bridge),
+            *_own_address(network, port),
+            ("ifup", "-i", INTERFACES, port),
+        ),
+        restore=(
+            ("ifdown", "--force", "-i", INTERFACES, port),
+            ("ifdown", "--force", bridge),
+            ("ip", "link", "delete", "dev", bridge),
+            ("ifup", bridge),
+            *put_back_bridge(network, port, bridge),
+        ),
+        keep_files={path: text for path, text in after.items() if text != files[path]},
+    )
+
+
+def _files(network: Network, name: str) -> dict[str, str]:
+    paths = [path for claim in network.claims_on(name) for path in claim.files]
+    return {path: network.files[path] for path in paths if path in network.files}
+
+
+def _whole(files: dict[str, str]) -> str:
+    """Make one file of all, which then need not include each other."""
+    lines = "".join(files.values()).splitlines()
+    return "".join(f"{line}\n" for line in lines if not line.lstrip().startswith("source"))
+
+
+def _bridged(network: Network, spec: BridgeSpec, text: str) -> str:
+    """Rename the card's stanzas, and have the first of them make the bridge; comments stay."""
+    old, new = spec.nic, spec.bridge
+    lines: list[str] = []
+    mine = dropped = made = False
+    for line in text.splitlines():
+        words = line.split()
+        if KEYWORD.match(line):
+            mine = words[:2] == ["iface", old]
+            # An address of another kind replaces all of IPv4.
+            dropped = mine and spec.addressing != "keep" and words[2] == "inet"
+            if mine and not made:
+                lines += [f"iface {old} inet manual", ""]
+                lines += [
+                    *(_stanza(network, spec) if dropped else [_renamed(line, old, new)]),
+                    *_options(network, spec),
+                ]
+                made = True
+            elif not dropped:
+                lines += (
+                    _named(line, old, new)
+                    if NAMING.match(words[0])
+                    else [_renamed(line, old, new) if mine else line]
+                )
+        elif not (dropped and words and not words[0].startswith("#")):
+            lines.append(_renamed(line, old, new) if mine else line)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _unbridged(bridge: str, port: str, text: str) -> str:
+    """Rename the bridge's stanzas, without what makes it a bridge."""
+    lines: list[str] = []
+    mine = False
+    for line in text.splitlines():
+        words = line.split()
+        if KEYWORD.match(line):
+            mine = words[:2] == ["iface", bridge]
+            if words == ["iface", port, "inet", "manual"]:
+                continue
+            if NAMING.match(words[0]):
+                lines += _named(line, bridge, port)
+                continue
+        elif mine and re.match(r"\s*(bridge[_-]|hwaddress\s)", line):
+            continue
+        lines.append(_renamed(line, bridge, port) if mine else line)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _named(line: str, old: str, new: str) -> list[str]:
+    """Have the one brought up where the other was; nothing is ever plugged in that is called br0."""
+    keyword, *names = line.split()
+    if old not in names:
+        return [line]
+    others = [name for name in names if name not in (old, new)]
+    return [f"auto {new}", *([" ".join([keyword, *others])] if others else [])]
+
+
+def _renamed(line: str, old: str, new: str) -> str:
+    return re.sub(rf"(?<![\w.:-]){re.escape(old)}(?![\w.:-])", new, line)
+
+
+def _own_address(network: Network, nic: str) -> list[tuple[str, ...]]:
+    """Let a card have a link-local address again: bridge-utils sees to it that a port has none."""
+    link = network.link(nic)
+    mode = link.addrgenmode if link else ""
+    # A port says none; what it said before it was one is not written anywhere.
+    return [("ip", "link", "set", "dev", nic, "addrgenmode", "eui64" if mode in ("", "none") else mode)]
+
+
+def _options(network: Network, spec: BridgeSpec) -> list[str]:
+    link = network.link(spec.nic)
+    stp = ["    bridge_stp on", f"    bridge_fd {spec.forward_delay}"]
+    # Without STP there is nothing to wait for.
+    plain = ["    bridge_stp off", "    bridge_fd 0", "    bridge_maxwait 0"]
+    return [
+        f"    bridge_ports {spec.nic}",
+        # ifupdown's own word, as that of bridge-utils, bridge_hw, costs a second.
+        *([f"    hwaddress {link.mac}"] if link else []),
+        *(stp if spec.stp else plain),
+    ]
+
+
+def _stanza(network: Network, spec: BridgeSpec) -> list[str]:
+    """Write the IPv4 stanza that a spec asks for."""
+    if spec.addressing == "dhcp":
+        return [f"iface {spec.bridge} inet dhcp"]
+    after = bridged(network, spec)
+    routes = [
+        route for route in after.routes_on(spec.bridge) if route.family == 4 and route.protocol != "kernel"
+    ]
+    lines = [f"iface {spec.bridge} inet static", f"    address {spec.address}"]
+    for route in routes:
+        if route.destination == "default":
+            lines += [
+                f"    gateway {route.gateway}",
+                *([f"    metric {route.metric}"] if route.metric else []),
+            ]
+        else:
+            metric = f" metric {route.metric}" if route.metric else ""
+            lines.append(
+                f"    up ip route add {route.destination} via {route.gateway} dev {spec.bridge}{metric}"
+            )
+    if servers := spec.servers or network.dns.servers:
+        lines.append(f"    dns-nameservers {' '.join(servers)}")
+    return lines
