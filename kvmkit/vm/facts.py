@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import libvirt
@@ -58,35 +59,35 @@ def vms(host: Host) -> pd.DataFrame:
             libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_VCPU | libvirt.VIR_DOMAIN_STATS_BALLOON
         )
         if host.practice:
-            rows = [_asked(domain) for domain in connection.listAllDomains()]
+            found = [_asked(domain) for domain in connection.listAllDomains()]
         else:
-            rows = [_stats(domain.name(), s) for domain, s in connection.getAllDomainStats(wanted)]
+            found = [(domain.name(), s) for domain, s in connection.getAllDomainStats(wanted)]
         autostart = {d.name() for d in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)}
+        found.sort(key=itemgetter(0))
+        states = [STATES[s["state.state"]] for _, s in found]
         transient = set()
-        if any(state != "shut off" for _, state, *_ in rows):  # a transient VM is gone when it is off
+        if set(states) - {"shut off"}:  # a transient VM is gone when it is off
             flag = libvirt.VIR_CONNECT_LIST_DOMAINS_TRANSIENT
             transient = {d.name() for d in connection.listAllDomains(flag)}
-    rows.sort()
-    names = [row[0] for row in rows]
+    names = [name for name, _ in found]
     columns = {
-        "state": pd.array([row[1] for row in rows], dtype="str"),
-        "vcpus": pd.array([row[2] for row in rows], dtype="int64"),
-        "memory_mib": pd.array([row[3] for row in rows], dtype="int64"),
+        "state": pd.array(states, dtype="str"),
+        "vcpus": pd.array([s.get("vcpu.current", 0) for _, s in found], dtype="int64"),
+        "memory_mib": pd.array([_memory_kib(s) // 1024 for _, s in found], dtype="int64"),
         "autostart": pd.array([name in autostart for name in names], dtype="bool"),
         "persistent": pd.array([name not in transient for name in names], dtype="bool"),
     }
     return pd.DataFrame(columns, index=pd.Index(names, name="name", dtype="str"))
 
 
-def _stats(name: str, stats: dict[str, Any]) -> tuple[str, str, int, int]:
-    memory = stats.get("balloon.current", stats.get("balloon.maximum", 0)) // 1024
-    return name, STATES[stats["state.state"]], stats.get("vcpu.current", 0), memory
+def _memory_kib(stats: dict[str, Any]) -> int:
+    return int(stats.get("balloon.current", stats.get("balloon.maximum", 0)))
 
 
-def _asked(dom: libvirt.virDomain) -> tuple[str, str, int, int]:
+def _asked(dom: libvirt.virDomain) -> tuple[str, dict[str, Any]]:
     # The test driver's bulk statistics know the state alone.
     state, _maximum, memory_kib, vcpus, _time = dom.info()
-    return dom.name(), STATES[state], vcpus, memory_kib // 1024
+    return dom.name(), {"state.state": state, "vcpu.current": vcpus, "balloon.current": memory_kib}
 
 
 def pools(host: Host) -> pd.DataFrame:
