@@ -12,7 +12,7 @@ from kvmkit.bridge.facts import Network
 
 __all__ = ["as_svg", "as_text"]
 
-WIDTH, BOX, LINE, GAP = 300, 260, 18, 22
+WIDTH, BOX, LINE, GAP = 360, 330, 18, 22
 """Pixels: of a panel, of a box in it, of a line of text, between boxes."""
 ACCENT = "#009E73"
 """Okabe and Ito's green, as in reports; all else is drawn in the page's own colour, light or dark."""

@@ -178,6 +178,8 @@ class Network:
         bare metal.
     zones
         Link to its firewalld zone, where that is not the default one.
+    users
+        Link to the VMs and networks that libvirt has defined on it, as ``VM web1`` and ``network lan``.
     ways
         The way to each gateway and DNS server, and to the SSH client.
     """
@@ -195,6 +197,7 @@ class Network:
     transactions: tuple[str, ...] = ()
     machine: str = ""
     zones: Mapping[str, str] = field(default_factory=dict)
+    users: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ways: Mapping[str, Way] = field(default_factory=dict)
 
     def link(self, name: str) -> Link | None:

@@ -12,11 +12,11 @@ from kvmkit.bridge.spec import BridgeSpec
 __all__ = ["notes"]
 
 PAUSE = {
-    "NetworkManager": "about a second",
-    "systemd-networkd": "some 20 milliseconds",
-    "netplan": "about a second",
-    "ifupdown": "2 to 3 seconds",
-    "iproute2": "no time that could be measured",
+    "NetworkManager": "a pause of about a second",
+    "systemd-networkd": "a pause of some 20 milliseconds",
+    "netplan": "a pause of about a second",
+    "ifupdown": "a pause of 2 to 3 seconds",
+    "iproute2": "no pause that could be measured",
 }
 """How long packets were lost or late in the lab, by a peer that pinged every 5 milliseconds."""
 
@@ -25,12 +25,14 @@ def notes(network: Network, spec: BridgeSpec) -> Iterator[str]:
     """Say what was found, and warn."""
     owner = owner_of(network, spec.nic)
     yield f"{spec.nic} is configured by {'nobody' if owner == 'iproute2' else owner}"
-    pause = f"{2 * spec.forward_delay} seconds, for STP" if spec.stp else PAUSE[owner]
-    yield f"expect the network to pause for {pause}"
+    pause = f"a pause of {2 * spec.forward_delay} seconds, for STP" if spec.stp else PAUSE[owner]
+    yield f"expect {pause}"
     if owner == "iproute2":
         yield "WARNING: nobody would make the bridge again after a reboot: have a network manager do it"
     if network.machine:
         yield f"WARNING: in {network.machine} the network may drop what VMs on the bridge send: try one"
+    for user in network.users.get(spec.nic, ()):
+        yield f"WARNING: {user} is defined on {spec.nic}, which will be a port: define it on {spec.bridge}"
     yield from _reach(network, spec)
     yield from _address_notes(network, spec)
     yield from _firewall(network, spec)
@@ -98,6 +100,8 @@ def _firewall(network: Network, spec: BridgeSpec) -> Iterator[str]:
 
 def notes_back(network: Network, bridge: str, port: str) -> Iterator[str]:
     """Say what the end of a bridge means."""
+    for user in network.users.get(bridge, ()):
+        yield f"WARNING: {user} is defined on {bridge} and could not start any more: edit it"
     link, nic = network.link(bridge), network.link(port)
     if link and nic and link.mac != nic.mac and uses_dhcp(network, bridge):
         yield f"WARNING: {port} has another MAC address than {bridge}, and DHCP may give it another address"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 from kvmkit.bridge import decide
@@ -19,13 +18,11 @@ from kvmkit.bridge.recipe import Recipe
 from kvmkit.bridge.spec import SPARE, BridgeSpec
 from kvmkit.bridge.steps import Change, trial_steps
 from kvmkit.check.network import PRIVATE
-from kvmkit.errors import Busy, HostUnavailable, InvalidSpec, NotFound, Unsupported, WrongState
+from kvmkit.errors import Busy, InvalidSpec, NotFound, Unsupported, WrongState
 from kvmkit.host import Host
 from kvmkit.plan import Plan
 from kvmkit.prepare.files import diff, fingerprint, look
 from kvmkit.prepare.root import as_root
-from kvmkit.vm.ownership import definitions
-from kvmkit.vm.xml import parse
 
 __all__ = ["plan_bridge", "plan_unbridge"]
 
@@ -164,7 +161,7 @@ def plan_unbridge(host: Host, bridge: str, *, timeout: int = 60) -> Plan:
         after=expect(after, port, gone=bridge),
         timeout=seconds,
     )
-    told = (*notes_back(network, bridge, port), *_users(host, bridge))
+    told = tuple(notes_back(network, bridge, port))
     return _plan(host, f"take bridge {bridge} away", change, (network, after), (port, bridge), told)
 
 
@@ -202,16 +199,6 @@ def _bridge_and_port(network: Network, bridge: str, uri: str) -> tuple[Link, str
             "follow where its addresses go"
         )
     return link, ports[0]
-
-
-def _users(host: Host, bridge: str) -> Iterator[str]:
-    """Warn of VMs that are off and could not be started any more; libvirt need not be there."""
-    with contextlib.suppress(HostUnavailable), host.reading("look for VMs on the bridge") as connection:
-        for name, xml in definitions(connection).items():
-            if any(
-                source.get("bridge") == bridge for source in parse(xml).iterfind("devices/interface/source")
-            ):
-                yield f"WARNING: VM {name} is defined on {bridge} and could not start any more: edit it"
 
 
 def _expected(network: Network, after: Network, spec: BridgeSpec) -> Expected:

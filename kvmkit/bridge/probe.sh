@@ -113,6 +113,13 @@ other_files() {
     [ -x /etc/init.d/network ] && echo "### network-scripts"
 }
 
+# Who is defined on a link or a bridge, running or not; by libvirt's files, as asking it may start it.
+users() {
+    echo "### users"
+    grep -HoE "<(source|interface|forward)( [^>]*)? (dev|bridge)='[^'/]+'" \
+        /etc/libvirt/qemu/*.xml /etc/libvirt/qemu/networks/*.xml 2>/dev/null
+}
+
 guards() {
     echo "### zones"
     have firewall-cmd && echo "default $(bounded firewall-cmd --get-default-zone)" && bounded firewall-cmd --get-active-zones
@@ -157,7 +164,7 @@ way() {
 }
 
 network_probe() {
-    kernel_network; resolver; daemons; machine; network_manager; networkd; ifupdown; other_files; guards
+    kernel_network; resolver; daemons; machine; network_manager; networkd; ifupdown; other_files; users; guards
     ways "${2:-}" "${3:-}"
 }
 

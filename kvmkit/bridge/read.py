@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.resources import files
+from pathlib import PurePosixPath
 from typing import Any
 
 from kvmkit.bridge.claims import read_claims
@@ -121,6 +122,7 @@ def parse_network(text: str, *, where: str = "a capture", session: bool = False)
         transactions=tuple(sections.get("transactions", [])),
         machine=_machine(sections.get("machine", [])),
         zones=dict(_zones(sections.get("zones", []))),
+        users=_users(sections.get("users", [])),
         ways=dict(map(_way, sections.get("ways", []))),
     )
 
@@ -276,6 +278,17 @@ def _zones(lines: list[str]) -> Iterator[tuple[str, str]]:
             zone = words[0]
         elif words[0] == "interfaces:" and zone != default:
             yield from ((name, zone) for name in words[1:])
+
+
+def _users(lines: list[str]) -> dict[str, tuple[str, ...]]:
+    """Read, from grep's PATH:MATCH, link to those that are defined on it."""
+    found: dict[str, dict[str, None]] = {}
+    for line in lines:
+        path, _, match = line.partition(":")
+        kind = "network" if "/networks/" in path else "VM"
+        name = PurePosixPath(path).stem
+        found.setdefault(match.rstrip("'").rpartition("'")[2], {})[f"{kind} {name}"] = None
+    return {link: tuple(users) for link, users in found.items()}
 
 
 def _way(line: str) -> tuple[str, Way]:

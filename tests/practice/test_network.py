@@ -104,3 +104,15 @@ def test_bridges_rules_and_several_next_hops(sandbox: Sandbox) -> None:
 def test_a_trial_that_nobody_has_decided_is_seen(sandbox: Sandbox) -> None:
     assert sandbox.run(["mkdir", "-p", "/run/kvmkit/trial"], "", 30).exit_code == 0
     assert read(sandbox, "").transactions == ("/run/kvmkit/trial",)
+
+
+def test_who_is_defined_on_a_link_is_found_in_libvirts_files(sandbox: Sandbox) -> None:
+    files = {
+        "/etc/libvirt/qemu/web1.xml": "<source dev='/dev/sdb'/>\n<source dev='eth0' mode='bridge'/>",
+        "/etc/libvirt/qemu/web2.xml": "<source network='lan' bridge='br0'/> <source file='/a'/>",
+        "/etc/libvirt/qemu/networks/lan.xml": "<forward dev='eth0' mode='nat'>\n<interface dev='eth0'/>",
+    }
+    for path, text in files.items():
+        write = ["sh", "-c", 'mkdir -p "${1%/*}" && cat >"$1"', "sh", path]
+        assert sandbox.run(write, text, 30).exit_code == 0
+    assert read(sandbox, "").users == {"eth0": ("VM web1", "network lan"), "br0": ("VM web2",)}

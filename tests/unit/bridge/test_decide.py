@@ -211,7 +211,11 @@ SLAAC = (*NIC.addresses, Address("2001:db8::5", 64, dynamic=True))
         (plain(), SPEC, "your own SSH session from 10.0.0.2 goes by eth0"),
         (plain(session=None), SPEC, "you are on the host itself"),
         (plain(claims=()), SPEC, "WARNING: nobody would make the bridge again after a reboot"),
-        (plain(), BridgeSpec(nic="eth0", stp=True, forward_delay=15), "pause for 30 seconds, for STP"),
+        (
+            plain(),
+            BridgeSpec(nic="eth0", stp=True, forward_delay=15),
+            "expect a pause of 30 seconds, for STP",
+        ),
         (plain(ways={"192.168.0.1": Way("eth0", False)}), SPEC, "192.168.0.1 answers neither"),
         (with_nic(addresses=(replace(NIC.addresses[0], dynamic=True),)), SPEC, "the same lease"),
         (plain(), BridgeSpec(nic="eth0", addressing="dhcp"), "WARNING: DHCP may give another address"),
@@ -223,6 +227,11 @@ SLAAC = (*NIC.addresses, Address("2001:db8::5", 64, dynamic=True))
         (with_nic(addresses=()), SPEC, "it is for VMs alone"),
         (plain(zones={"eth0": "internal"}), SPEC, "--zone=internal --change-interface=br0"),
         (plain(facts=Facts(user="root", ufw=True)), SPEC, "ufw route allow in on br0"),
+        (
+            plain(users={"eth0": ("VM web1",)}),
+            SPEC,
+            "WARNING: VM web1 is defined on eth0, which will be a port",
+        ),
         (plain(facts=DOCKER), SPEC, "WARNING: Docker runs: VMs on a bridge may be cut off"),
         (plain(facts=DROPPING), SPEC, "iptables -I FORWARD -m physdev --physdev-is-bridged -j ACCEPT"),
     ],
@@ -250,12 +259,14 @@ def test_no_warning_without_a_cause(network: Network) -> None:
     assert not [note for note in notes(network, SPEC) if note.startswith("WARNING")]
 
 
-def test_the_end_of_a_bridge_warns_of_another_mac_and_zone() -> None:
+def test_the_end_of_a_bridge_warns_of_its_users_and_another_mac_and_zone() -> None:
     leased = (replace(NIC.addresses[0], dynamic=True),)
     network = replace(bridged(mac="52:54:00:00:00:09", addresses=leased), zones={"br0": "internal"})
+    network = replace(network, users={"br0": ("VM web1",)})
     told = list(notes_back(network, "br0", "eth0"))
-    assert "another MAC address" in told[0]
-    assert "--change-interface=eth0" in told[1]
+    assert told[0].startswith("WARNING: VM web1 is defined on br0")
+    assert "another MAC address" in told[1]
+    assert "--change-interface=eth0" in told[2]
     assert not list(notes_back(bridged(mac=NIC.mac), "br0", "eth0"))
 
 

@@ -194,6 +194,17 @@ def test_zones_of_firewalld_other_than_the_default(edited: Edit) -> None:
     assert edited("iproute2", zones=lines).zones == {"eth0": "internal", "eth2": "internal"}
 
 
+def test_who_is_defined_on_a_link(edited: Edit) -> None:
+    lines = [
+        "/etc/libvirt/qemu/web1.xml:<source dev='eth0'",
+        "/etc/libvirt/qemu/web1.xml:<source dev='eth0'",
+        "/etc/libvirt/qemu/web-2.xml:<source bridge='br0'",
+        "/etc/libvirt/qemu/networks/lan.xml:<forward mode='nat' dev='eth0'",
+    ]
+    users = edited("iproute2", users=lines).users
+    assert users == {"eth0": ("VM web1", "network lan"), "br0": ("VM web-2",)}
+
+
 def test_policy_rules_and_several_next_hops(edited: Edit) -> None:
     rules = [
         {"priority": 0, "src": "all", "table": "local"},
