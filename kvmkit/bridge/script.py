@@ -27,16 +27,22 @@ class FileChange:
         The file.
     content
         What is to be in it; None where it is to be removed, or given back from `source`.
-    backup
-        Where the old one is kept; empty if there is none.
+    copy
+        Where the old one is kept for undo; empty where it is not.
     source
         A copy that it is given back from, and that is then gone.
     """
 
     path: str
     content: str | None = None
-    backup: str = ""
+    copy: str = ""
     source: str = ""
+
+    @property
+    def old(self) -> str:
+        """A second name of the old file until all is kept: giving it back takes no space on a full disk."""
+        folder, _, name = self.path.rpartition("/")
+        return f"{folder}/.{name}.kvmkit-old"
 
 
 def changes_of(recipe: Recipe, before: Mapping[str, str]) -> list[FileChange]:
@@ -47,24 +53,19 @@ def changes_of(recipe: Recipe, before: Mapping[str, str]) -> list[FileChange]:
     ]
 
 
-def taken_back(
-    recipe: Recipe, before: Mapping[str, str], back: Recipe, now: Mapping[str, bool]
-) -> list[FileChange]:
+def taken_back(recipe: Recipe, before: Mapping[str, str], back: Recipe) -> list[FileChange]:
     """Say how the files of a recipe that was kept become what they were, byte for byte.
 
-    `back` takes the network back; its own files count only where `recipe` did not touch them. `now` says
-    which files are there.
+    `back` takes the network back; its own files count only where `recipe` did not touch them.
     """
-    paths = {**recipe.keep_files, **back.keep_files}
-    changes = []
-    for number, path in enumerate(paths):
-        backup = f"old.{number}" if now[path] else ""
-        if path in recipe.keep_files:
-            source = kept_copy(path, before[path]) if before.get(path) else ""
-            changes.append(FileChange(path, None, backup, source))
-        else:
-            changes.append(FileChange(path, back.keep_files[path], backup))
-    return changes
+    given_back = [
+        FileChange(path, source=kept_copy(path, before[path]) if before.get(path) else "")
+        for path in recipe.keep_files
+    ]
+    others = [
+        FileChange(path, text) for path, text in back.keep_files.items() if path not in recipe.keep_files
+    ]
+    return [*given_back, *others]
 
 
 def engine() -> str:
@@ -117,37 +118,42 @@ def _displacing(recipe: Recipe) -> Iterator[str]:
 
 
 def _keeping(changes: Sequence[FileChange]) -> Iterator[str]:
+    """Write the files; whoever goes on where a killed watchdog stopped finds the old ones still there."""
     for number, change in enumerate(changes):
-        if change.backup:
-            # A watchdog that goes on where a killed one stopped must not keep the new one for the old one.
-            keep = shlex.join(["sh", "files.sh", "keep", change.path, _folder(change.backup)])
-            yield f"[ -e kept.{number} ] || {keep}"
-            yield f": >kept.{number}"
-        yield f": >begun.{number}"
+        path, old = shlex.quote(change.path), shlex.quote(change.old)
+        yield f"if [ ! -e begun.{number} ]; then"
+        yield f"    if [ -e {path} ]; then ln -f {path} {old}; : >had.{number}; fi"
+        yield f"    : >begun.{number}"
+        yield "fi"
+        if change.copy:
+            # It is gone when all had been kept already.
+            yield f"[ ! -e {old} ] || {_files_sh('keep', change.old, change.copy)}"
         if change.source:
-            yield shlex.join(["sh", "files.sh", "restore", change.path, change.source])
+            yield _files_sh("restore", change.path, change.source)
         elif change.content is None:
-            yield shlex.join(["sh", "files.sh", "remove", change.path])
+            yield _files_sh("remove", change.path)
         else:
             size = str(len(change.content.encode()))
-            yield f"{shlex.join(['sh', 'files.sh', 'write', change.path, size])} <new.{number}"
+            yield f"{_files_sh('write', change.path, size)} <new.{number}"
 
 
 def _settling(changes: Sequence[FileChange]) -> Iterator[str]:
     for change in changes:
+        yield shlex.join(["rm", "-f", change.old])
         if change.source:
-            yield shlex.join(["sh", "files.sh", "forget", change.path, change.source])
+            yield _files_sh("forget", change.path, change.source)
 
 
 def _unkeeping(changes: Sequence[FileChange]) -> Iterator[str]:
     for number, change in reversed(list(enumerate(changes))):
-        backup = _folder(change.backup) if change.backup else f"{change.path}.none"
-        # Moved, as there may be no space left for a copy.
-        back = shlex.join(["mv", "-f", backup, change.path] if change.backup else ["rm", "-f", change.path])
-        yield f"[ ! -e begun.{number} ] || {back}"
-        yield shlex.join(["sh", "files.sh", "forget", change.path, backup])
+        path, old = shlex.quote(change.path), shlex.quote(change.old)
+        yield f"if [ -e had.{number} ]; then"
+        yield f"    [ ! -e {old} ] || mv -f {old} {path}"
+        yield f"elif [ -e begun.{number} ]; then"
+        yield f"    rm -f {path}"
+        yield "fi"
+        yield _files_sh("forget", change.path, change.copy or "./none")
 
 
-def _folder(backup: str) -> str:
-    """Give a name alone, which is one in the trial's own folder, the folder that files.sh wants."""
-    return backup if "/" in backup else f"./{backup}"
+def _files_sh(*words: str) -> str:
+    return shlex.join(["sh", "files.sh", *words])

@@ -25,6 +25,7 @@ from kvmkit.report import Check, Status
 
 __all__ = ["Change", "trial_steps"]
 
+CONNECTION = "a fresh connection"
 SETTLE_SECONDS = 30
 """For a network that was put back: a DHCP lease, the detection of duplicate addresses."""
 
@@ -129,8 +130,7 @@ class Keep:
         as_before = all(fingerprint(path, now[path]) == change.files.get(path, "") for path in paths)
         if as_before and _holds(host, change.before):
             return
-        there = {path: content is not None for path, content in now.items()}
-        changes = taken_back(change.recipe, change.files, change.back, there)
+        changes = taken_back(change.recipe, change.files, change.back)
         transaction = _transaction(host, change.back)
         _try(transaction, change.back, changes, (change.after, change.before), change.timeout)
         standing = transaction.decide("keep")
@@ -170,17 +170,20 @@ def _try(
     old, expected = pictures
     deadline = time.monotonic() + _usable(seconds)
     transaction.start(recipe, changes, seconds)
-    failing = _failing(host, expected)
-    while failing and time.monotonic() < deadline:
+    seen: list[Check] = []
+    while failing := _failing(host, expected):
         standing = _look(transaction)
-        if standing and standing.state not in ("running", "keep"):
+        over = standing is not None and standing.state not in ("running", "keep")
+        if not over or failing[0].check == CONNECTION:
+            seen = failing
+        # Else it may have been the network of before that was looked at.
+        if over or time.monotonic() > deadline:
             break
-        failing = _failing(host, expected)
     if failing:
         standing = transaction.decide("restore", bound=seconds + 120)
         transaction.forget()
         _settled(host, old)
-        raise RolledBack(f"{_told(failing)}: {standing.told}")
+        raise RolledBack(f"{_told(seen)}: {standing.told}" if seen else standing.told)
 
 
 def _look(transaction: Transaction) -> Standing | None:
@@ -195,7 +198,7 @@ def _failing(host: Host, expected: Expected) -> list[Check]:
     try:
         network = read_network(host, reach=bool(expected.reach), fresh=True)
     except (HostUnavailable, CommandFailed) as error:
-        return [Check("a fresh connection", Status.FAIL, str(error))]
+        return [Check(CONNECTION, Status.FAIL, str(error))]
     return [row for row in compare(expected, network) if row.status is not Status.PASS]
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import kvmkit as kk
+from kvmkit.bridge.plan import BACKENDS
+from kvmkit.bridge.read import read_network
 from kvmkit.bridge.recipe import TRIAL, Recipe
 from kvmkit.bridge.steps import Change, trial_steps
-from kvmkit.bridge.transaction import Standing
 from tests.lab.waiting import wait_until
 from tests.netlab.lan import LanHost
 
@@ -37,6 +38,14 @@ class Scene:
             self.host, kk.BridgeSpec(**{"nic": "eth0", "timeout": 3, "allow_guest": True} | spec)
         )
 
+    def plan_to(self, address: str, gateway: str) -> kk.Plan:
+        """Plan to keep the address, and have the host take another one."""
+        plan = self.plan()
+        network = read_network(self.host)
+        spec = kk.BridgeSpec(nic="eth0", addressing="static", address=address, gateway=gateway)
+        backend = BACKENDS[change_of(plan).recipe.owner]
+        return altered(plan, lambda _: backend.bridge(network, spec))
+
     def as_before(self) -> None:
         """Wait until the host is as at first, and see that nothing is left of a trial."""
         self.looks_like(self.before)
@@ -56,6 +65,11 @@ class Scene:
             assert picture(self.machine) == expected  # for pytest to show the difference
             raise
 
+    def expire(self) -> None:
+        """Let the time of a trial be over now, and wait until the host has put itself back."""
+        self.machine.path(f"{RUN}/trial/deadline").write_text("0\n")
+        self.wait_for("restored")
+
     def log(self) -> str:
         """Give the log of a trial, running or ended."""
         logs = [path.read_text() for path in self.machine.path(RUN).glob("*/log")]
@@ -64,6 +78,12 @@ class Scene:
     def wait_for(self, event: str) -> None:
         """Wait until a trial has come that far."""
         wait_until(lambda: re.search(rf"^@ .* {event}$", self.log(), re.MULTILINE), f"the trial is {event}")
+
+    def seconds(self, first: str, last: str) -> float:
+        """Tell how long it took from one event of the log to another, by the host's clock."""
+        events = [line.split(maxsplit=3) for line in self.log().splitlines() if line.startswith("@ ")]
+        since = {what: int(at) for _, at, _, what in events}
+        return (since[last] - since[first]) / 100
 
     def _left(self) -> list[str]:
         run = self.machine.path(RUN)
@@ -146,11 +166,24 @@ def _commands(recipe: Recipe, command: tuple[str, ...]) -> list[tuple[str, ...]]
     return [command]
 
 
-def failed(error: kk.ApplyFailed) -> str:
-    """Give the one breath in which a failure is told, for matching."""
-    return str(error)
+def broken(recipe: Recipe) -> Recipe:
+    """Put a command that does not exist into the middle."""
+    files = {}
+    for path, text in recipe.trial_files.items():
+        lines = text.splitlines()
+        batch = ("ip", "-batch", path) in recipe.apply
+        files[path] = (
+            "\n".join([*lines[: len(lines) // 2], "nonsense", *lines[len(lines) // 2 :], ""])
+            if batch
+            else text
+        )
+    if files != recipe.trial_files:
+        return recipe.model_copy(update={"trial_files": files})
+    return interrupted(recipe, ["nonsense"])
 
 
-def away(log: str) -> float:
-    """Seconds from the first change until all was put back, by the host's clock."""
-    return Standing("restored", log).seconds_away
+def stalled() -> float:
+    """Seconds that something on this machine has waited for a processor; 0 where the kernel does not tell."""
+    pressure = Path("/proc/pressure/cpu")
+    # some avg10=0.00 avg60=0.00 avg300=0.00 total=123456
+    return int(pressure.read_text().split("\n")[0].rpartition("=")[2]) / 1e6 if pressure.exists() else 0
