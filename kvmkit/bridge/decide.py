@@ -166,9 +166,11 @@ def problems(network: Network, spec: BridgeSpec) -> Iterator[tuple[str, str]]:
             "a bridge send. Give VMs the network `default` (NAT) or a routed one; or set it, knowing that"
         )
         yield "allow_guest", reason
-    missing = [server for server in spec.servers if server not in network.dns.servers]
-    if missing and not reason_of_nic and owner_of(network, spec.nic) == "iproute2":
-        yield "dns", "nobody configures the card, and so nobody would tell the resolver: see /etc/resolv.conf"
+    if not reason_of_nic and owner_of(network, spec.nic) == "iproute2":
+        if spec.addressing == "dhcp":
+            yield "addressing", "nobody configures the card, and so nobody would ask a DHCP server"
+        if set(spec.servers) - set(network.dns.servers):
+            yield "dns", "nobody configures the card, and so nobody would tell /etc/resolv.conf"
     yield from _address_problems(network, spec)
 
 

@@ -167,7 +167,10 @@ def test_a_neighbour_needs_no_gateway() -> None:
     assert dict(decide.problems(network, static("192.168.0.100/24"))) == {}
 
 
-def test_nobody_tells_a_resolver_of_other_servers() -> None:
+def test_nobody_asks_for_a_lease_or_tells_a_resolver_of_other_servers() -> None:
+    leased = BridgeSpec(nic="eth0", addressing="dhcp")
+    assert dict(decide.problems(plain(), leased)) == {}
+    assert "nobody would ask a DHCP server" in dict(decide.problems(plain(claims=()), leased))["addressing"]
     spec = static("192.168.0.100/24", "192.168.0.1", dns="192.168.0.1 9.9.9.9")
     assert dict(decide.problems(plain(), spec)) == {}
     assert "resolv.conf" in dict(decide.problems(plain(claims=()), spec))["dns"]

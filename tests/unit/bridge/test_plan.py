@@ -68,6 +68,36 @@ def test_it_shows_both_pictures_all_commands_and_the_way_back(on: On) -> None:
     assert any(note.startswith("WARNING: nobody would make the bridge again") for note in found.notes)
 
 
+@pytest.mark.parametrize("capture", ["ifupdown", "networkmanager", "networkd", "ifupdown-dhcp"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        {},
+        {"addressing": "dhcp"},
+        {
+            "addressing": "static",
+            "address": "192.168.0.100/24",
+            "gateway": "192.168.0.1",
+            "stp": True,
+            "forward_delay": 4,
+        },
+    ],
+    ids=["keep", "dhcp", "static"],
+)
+def test_every_owner_gets_a_plan_that_shows_its_files(
+    on: On, read_capture: Callable[[str], Network], capture: str, words: dict[str, Any]
+) -> None:
+    network = replace(read_capture(capture), session=None)
+    found = kk.plan_bridge(on(network), kk.BridgeSpec(nic="eth0", allow_guest=True, **words))
+    change = change_of(found)
+    owner = next((claim.owner for claim in network.claims_on("eth0")), "iproute2")
+    assert change.recipe.owner == change.back.owner == owner
+    assert change.recipe.persistent is bool(change.recipe.keep_files)
+    assert set(change.files) == {*change.recipe.keep_files, *change.back.keep_files}
+    for path in change.recipe.keep_files:
+        assert f"+++ {path}" in found.shown[f"Written when confirmed: {path}"]
+
+
 def test_the_same_plan_has_the_same_id_and_is_good_as_json(on: On) -> None:
     first, second = (kk.plan_bridge(on(unmanaged()), kk.BridgeSpec(nic="eth0")) for _ in range(2))
     assert first.id == second.id
