@@ -93,7 +93,8 @@ def _lookup_problems(name: str, spec: VMSpec, needs: Needs) -> Iterator[tuple[st
     found = needs.find(wanted, spec.pool)
     if wanted and not found:
         folders = _some([f"{pool} ({p.path})" for pool, p in needs.pools.items()])
-        yield name, f"in no active storage pool of the host; put it into one of: {folders}"
+        refresh = f"if it lies there, libvirt has not seen it yet: virsh pool-refresh {spec.pool}"
+        yield name, f"in no active storage pool of the host; put it into one of: {folders}; {refresh}"
     elif len(found) > 1:
         yield name, f"several pools have it; give one path of: {_some([v.path for v in found])}"
 

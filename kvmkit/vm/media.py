@@ -82,7 +82,8 @@ def _iso(host: Host, media: str) -> str:
     if found.empty:
         isos = sorted(known.index[known.index.str.endswith(".iso")])
         raise NotFound(
-            f"no volume {media[:80]!r} in a pool of {host.uri}; ISOs there: {', '.join(isos) or 'none'}"
+            f"no volume {media[:80]!r} in a pool of {host.uri}; ISOs there: {', '.join(isos) or 'none'}. "
+            "What was copied there just now is seen after `virsh pool-refresh POOL`"
         )
     return str(found["path"].iloc[0])
 
