@@ -192,5 +192,11 @@ def _book(source: Path, uri: str, earlier: Mapping[str, Any], begun: list[Entry]
 
 def _execute(book: Any, kept: Path, parameters: Mapping[str, Any]) -> None:
     papermill().execute_notebook(
-        book, str(kept), parameters=parameters, kernel_name="python3", progress_bar=False
+        book,
+        str(kept),
+        parameters=parameters,
+        kernel_name="python3",
+        progress_bar=False,
+        # Else the kernel warns on stderr that it listens on 127.0.0.1 without encryption, as kernels do.
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
     )
