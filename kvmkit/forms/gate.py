@@ -72,16 +72,19 @@ class ApplyForm(Shown):
         self._button = widgets.Button(description=f"Apply {plan.id}", tooltip=plan.title).add_class(
             "kvmkit-apply"
         )
-        if plan.empty:
-            self._button.layout.display = "none"
         self._word = _word_to_type(plan)
         self._typed = widgets.Text(
             description=f"Type {self._word} to go on",
             style={"description_width": "initial"},
-            layout={"display": "" if self._word else "none"},
         ).add_class("kvmkit-confirm")
         self._question = Question()
-        super().__init__([self._typed, self._button, self._question, self._state])
+        parts = {
+            self._typed: bool(self._word),
+            self._button: not plan.empty,
+            self._question: any(step.ask for step in plan.steps),
+            self._state: True,
+        }
+        super().__init__([part for part, needed in parts.items() if needed])
         person = person_is_there()
         self._how = "click Apply above, then run the cells below"
         if plan.empty or (not person and _confirmed(plan, confirm) and not self._void()):

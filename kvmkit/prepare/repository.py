@@ -55,7 +55,7 @@ class RepositorySpec(Spec):
     Attributes
     ----------
     name : str
-        Name of its file, and of it: 1 to 64 of letters, digits, ``.``, ``_``, ``-``.
+        Its name, and that of its file: 1 to 64 of letters, digits, ``.``, ``_``, ``-``.
     baseurl : str
         Where it is: ``http://``, ``https://``, ``ftp://`` or ``file:///``.
     gpgcheck : bool
