@@ -64,14 +64,17 @@ def bridged(network: Network, spec: BridgeSpec) -> Network:
 
 
 def unbridged(network: Network, bridge: str, port: str) -> Network:
-    """Draw the network without a bridge: its port has its addresses and routes again."""
+    """Draw the network without a bridge: its port has its addresses and routes again, and its manager."""
     gone = network.link(bridge)
     nic = network.link(port)
     if gone is None or nic is None:
         raise ValueError(f"no bridge {bridge} with port {port} in that picture")
     free = replace(nic, master="", addresses=gone.global_addresses, port_state="")
     links = tuple(free if link.name == port else link for link in network.links if link.name != bridge)
-    return _moved(network, bridge, port, list(network.routes_on(bridge)), links)
+    claims = network.claims
+    if not network.claims_on(port):
+        claims += tuple(replace(claim, nic=port) for claim in network.claims_on(bridge))
+    return _moved(network, bridge, port, list(network.routes_on(bridge)), links, claims=claims)
 
 
 def _moved(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from kvmkit.bridge import decide
@@ -34,7 +35,7 @@ class Backend(Protocol):
         """Say how a bridge is made."""
 
     def unbridge(self, network: Network, bridge: str) -> Recipe:
-        """Say how a bridge is taken away."""
+        """Say how a bridge is taken away; also of a picture of it, whose claims are those of before."""
 
 
 BACKENDS: Mapping[str, Backend] = {
@@ -154,9 +155,11 @@ def plan_unbridge(host: Host, bridge: str, *, timeout: int = 60) -> Plan:
     after = unbridged(network, bridge, port)
     owner = next((claim.owner for name in (bridge, port) for claim in network.claims_on(name)), "iproute2")
     backend = _backend(owner, bridge, host.uri)
+    recipe = backend.unbridge(network, bridge)
+    kept = {path: text for path, text in recipe.keep_files.items() if text is not None}
     change = Change(
-        recipe=backend.unbridge(network, bridge),
-        back=backend.bridge(after, spec),
+        recipe=recipe,
+        back=backend.bridge(replace(after, files={**after.files, **kept}), spec),
         before=expect(network, bridge),
         after=expect(after, port, gone=bridge),
         timeout=seconds,

@@ -8,6 +8,7 @@ import pytest
 
 import kvmkit as kk
 from kvmkit.bridge import frames, plan
+from kvmkit.bridge.compare import expect
 from kvmkit.bridge.facts import BridgeSettings, Claim, Link, Network, Way
 from kvmkit.bridge.picture import bridged as picture
 from kvmkit.bridge.steps import Change
@@ -96,6 +97,20 @@ def test_every_owner_gets_a_plan_that_shows_its_files(
     assert set(change.files) == {*change.recipe.keep_files, *change.back.keep_files}
     for path in change.recipe.keep_files:
         assert f"+++ {path}" in found.shown[f"Written when confirmed: {path}"]
+
+
+@pytest.mark.parametrize("capture", ["iproute2", "ifupdown", "networkmanager", "networkd"])
+def test_a_bridge_of_every_owner_can_be_taken_away_and_made_again(
+    on: On, read_capture: Callable[[str], Network], capture: str
+) -> None:
+    network = replace(read_capture(f"{capture}-bridged"), session=None)
+    assert kk.plan_bridge(on(network), kk.BridgeSpec(nic="eth0")).empty
+    change = change_of(kk.plan_unbridge(on(network), "br0"))
+    was = read_capture(capture)
+    assert change.recipe.owner == change.back.owner == next((claim.owner for claim in was.claims), "iproute2")
+    assert change.after.addresses == expect(was, "eth0").addresses
+    assert change.after.routes == expect(was, "eth0").routes
+    assert bool(change.recipe.keep_files) is change.recipe.persistent
 
 
 def test_the_same_plan_has_the_same_id_and_is_good_as_json(on: On) -> None:
