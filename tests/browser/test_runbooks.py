@@ -83,3 +83,36 @@ def test_a_host_is_prepared_by_a_person_who_goes_from_gate_to_gate(server: Serve
     expect(page.get_by_text("test:///default is ready")).to_be_visible()
     expect(page.locator("tr", has_text=re.compile(r"default pool and network\s+WARN\s+PASS"))).to_be_visible()
     assert list(kk.history(kk.connect("test:///default"))["what"]) == ["the default pool and network"]
+
+
+def test_a_bridge_is_tried_and_then_kept_by_a_person(server: Server, page: Page) -> None:
+    kk.fresh_practice_host()
+    try:
+        kk.connect("test:///default").networked()
+    except kk.Unsupported as error:
+        pytest.skip(str(error))
+    page.goto(server.url("30-bridge"))
+    wait_for_kernel(page)
+    run(page, "notebook:clear-all-cell-outputs")
+    run(page)
+    expect(page.get_by_text("NotApplied: plan")).to_be_visible()
+
+    # Time enough for a slow browser; the plan of before is void then.
+    page.locator(".kvmkit-timeout input").fill("600")
+    expect(page.locator(".kvmkit-state")).to_contain_text("this plan is void")
+    page.locator(".jp-CodeCell", has_text="plan = kk.plan_bridge").locator(".jp-InputArea").click()
+    run(page, "notebook:run-all-below")
+    page.locator("button.kvmkit-apply").click()
+
+    expect(page.locator(".kvmkit-question")).to_contain_text("Keep it?")
+    expect(page.locator(".kvmkit-question")).to_contain_text("s are left; then the host puts itself back")
+    page.locator("button.kvmkit-yes").click()
+    expect(page.locator(".kvmkit-state")).to_contain_text(
+        "put eth0 into bridge br0 on test:///default: 2 PASS"
+    )
+    expect(page.locator(".kvmkit-question")).to_be_hidden()
+
+    page.locator(".jp-CodeCell", has_text="report = gate.wait()").locator(".jp-InputArea").click()
+    run(page, "notebook:run-all-below")
+    expect(page.get_by_text("192.168.0.1 answered the host all the time").first).to_be_visible()
+    assert list(kk.history(kk.connect("test:///default"))["what"]) == ["put eth0 into bridge br0"]
