@@ -3,7 +3,6 @@
 const LEAVE = "Ctrl-] leaves the terminal. Copy: Ctrl-Shift-C, paste: Ctrl-Shift-V.";
 const QUIET = "Nothing came yet: press Enter. A Linux guest talks here with console=ttyS0 in its kernel's arguments.";
 
-// Terminals mark the end of a pasted text; xterm.js does it all. What is ours: where bytes come from and go to.
 function render({ model, el }) {
   const view = Math.random().toString(36).slice(2);
   const text = new TextDecoder();
@@ -16,8 +15,9 @@ function render({ model, el }) {
   bar.append(status, size, leave);
   el.classList.add("kvmkit-console");
   // JupyterLab takes Ctrl-S, Ctrl-B and more for itself unless an element says so (Lumino's CommandRegistry).
-  el.setAttribute("data-lm-suppress-shortcuts", "true");
-  el.append(bar, screen);
+  screen.setAttribute("data-lm-suppress-shortcuts", "true");
+  const hint = node("div", "kvmkit-console-hint");
+  el.append(bar, screen, hint);
 
   const term = new xterm.Terminal({
     fontFamily: css("--jp-code-font-family", "monospace"),
@@ -36,14 +36,17 @@ function render({ model, el }) {
     const attached = model.get("state") === "attached";
     el.dataset.state = model.get("state");
     status.textContent = `${model.get("title")}: ${attached ? "attached" : model.get("why")}`;
-    status.title = LEAVE;
     hint.textContent = attached && seen === 0 ? QUIET : LEAVE;
     leave.disabled = model.get("state") === "left";
     size.disabled = !attached;
   }
 
-  const hint = node("div", "kvmkit-console-hint");
-  el.append(hint);
+  // The kernel was restarted or has ended: nothing that is typed would arrive anywhere.
+  function orphaned() {
+    el.dataset.state = "lost";
+    status.textContent = `${model.get("title")}: the kernel behind it has ended; run the cell again`;
+    term.options.disableStdin = leave.disabled = size.disabled = true;
+  }
 
   function show(message, buffers) {
     if (message.kind === "replay" && message.view === view) {
@@ -65,7 +68,7 @@ function render({ model, el }) {
     if (event.type !== "keydown" || !event.ctrlKey || event.altKey) return true;
     if (event.key === "]" || event.code === "BracketRight") {
       event.preventDefault();
-      leave.focus();
+      (el.parentElement.closest("[tabindex]") ?? leave).focus(); // of the notebook, if it is in one
       return false;
     }
     if (event.shiftKey && event.code === "KeyC") {
@@ -96,6 +99,7 @@ function render({ model, el }) {
   leave.onclick = () => model.send({ kind: "leave" });
   model.on("msg:custom", show);
   model.on("change:state change:why", say);
+  model.on("comm_live_update", orphaned); // ipywidgets' own event, when a model loses its kernel
   const sizes = new ResizeObserver(fitted);
   sizes.observe(screen);
   const themes = new MutationObserver(coloured);
@@ -107,6 +111,7 @@ function render({ model, el }) {
   return () => {
     model.off("msg:custom", show);
     model.off("change:state change:why", say);
+    model.off("comm_live_update", orphaned);
     sizes.disconnect();
     themes.disconnect();
     term.dispose();

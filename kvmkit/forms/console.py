@@ -71,7 +71,8 @@ console; it takes a real host, such as qemu:///system
         if known.state == "attached":
             return known
         known.close()
-    _consoles[host.uri, name] = shown = Console(host, name, force=force)
+    shown = Console(Session(host, name), *_assets(), force=force)
+    _consoles[host.uri, name] = shown
     return shown
 
 
@@ -92,19 +93,19 @@ class Console(anywidget.AnyWidget):
     state = traitlets.Unicode().tag(sync=True)
     why = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, host: Host, name: str, *, force: bool = False) -> None:
-        self._key = host.uri, name
+    def __init__(self, session: Session, script: str, style: str, *, force: bool) -> None:
+        self._session: Session | None = session
+        self._key = session.host.uri, session.name
         self._lock = threading.Lock()
         self._said = bytearray()
         self._total = 0
-        self._session: Session | None = None
-        script, style = _assets()
-        super().__init__(_esm=script, _css=style, title=f"Console of VM {name} on {host.uri}")
+        title = f"Console of VM {session.name} on {session.host.uri}"
+        super().__init__(_esm=script, _css=style, title=title)
         self.on_msg(self._asked)
         try:
-            self._session = Session(host, name, self._came, self._changed, force=force)
+            session.open(self._came, self._changed, force=force)
         except BaseException:
-            super().close()
+            self.close()
             raise
 
     @property

@@ -40,49 +40,56 @@ class Session:
     ----------
     host, name
         Where, and which VM.
-    came
-        Told what the VM said, in order.
-    changed
-        Told each new state, with a sentence for people.
-    force
-        Whether to take the console from who has it.
 
     Raises
     ------
-    Unsupported, NotFound, WrongState, Busy, HostUnavailable, LibvirtFailed
-        It cannot be attached now.
+    Unsupported
+        On the practice host.
     """
 
-    def __init__(
-        self,
-        host: Host,
-        name: str,
-        came: Callable[[bytes], None],
-        changed: Callable[[State, str], None],
-        *,
-        force: bool = False,
-    ) -> None:
+    def __init__(self, host: Host, name: str) -> None:
+        if host.practice:
+            raise Unsupported(
+                "a VM of the practice host runs no system, so there is nobody at its console; "
+                "it takes a real host, such as qemu:///system"
+            )
         self.host, self.name = host, name
         self.state: State = "left"
-        self._came, self._changed = came, changed
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._waiting = bytearray()
         self._line: Line | None = None
         self._connection: libvirt.virConnect | None = None
         self._watch = -1
-        if host.practice:
-            raise Unsupported(
-                "a VM of the practice host runs no system, so there is nobody at its console; "
-                "it takes a real host, such as qemu:///system"
-            )
+        self._thread: threading.Thread | None = None
+
+    def open(
+        self, came: Callable[[bytes], None], changed: Callable[[State, str], None], *, force: bool = False
+    ) -> None:
+        """Attach to the console, and stay so.
+
+        Parameters
+        ----------
+        came
+            Told what the VM said, in order.
+        changed
+            Told each new state, with a sentence for people.
+        force
+            Whether to take the console from who has it.
+
+        Raises
+        ------
+        Unsupported, NotFound, WrongState, Busy, HostUnavailable, LibvirtFailed
+            It cannot be attached now.
+        """
+        self._came, self._changed = came, changed
         try:
             self._attach(force=force)
         except BaseException:
             self._detach()
             raise
         self._set("attached", "")
-        self._thread = threading.Thread(target=self._run, name=f"console of {name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"console of {self.name}", daemon=True)
         self._thread.start()
 
     def send(self, data: bytes) -> None:
@@ -108,8 +115,9 @@ class Session:
 
     def close(self) -> None:
         """Give the console up for good, and wait until another reader can have it."""
-        self._events.put("close")
-        self._thread.join()
+        if self._thread is not None:
+            self._events.put("close")
+            self._thread.join()
 
     def _run(self) -> None:
         while (event := self._next()) != "close":
