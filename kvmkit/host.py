@@ -287,7 +287,7 @@ def _opened(uri: str) -> libvirt.virConnect:
         f"libvirt does not answer on {uri}: {why}. Start it there with "
         "`systemctl start libvirtd` (or `virtqemud.socket`, where the daemons are modular; "
         "`journalctl -u libvirtd` says why one does not stay up); kk.check_host(host) says what is missing."
-    )
+    ) from found
 
 
 def _libvirt_uri(uri: str) -> str:

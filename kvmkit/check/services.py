@@ -41,7 +41,7 @@ def judge_answer(host: Host, facts: Facts) -> Check:
             return row(Status.PASS, f"libvirt {version}")
     except HostUnavailable as error:
         # Where it was libvirt that failed, its own words: the advice around them leads here.
-        said = str(error.__context__ or error)
+        said = str(error.__cause__ or error)
         return row(Status.FAIL, f"no: {said}", **_make_it_answer(facts, said))
 
 

@@ -137,6 +137,21 @@ def test_pools_are_found_by_their_files(etc: Path, tmp_path: Path) -> None:
     assert pools[str(folder)].size_kib * 1024 == free.f_blocks * free.f_frsize
 
 
+def test_the_default_pool_and_network_are_looked_for_by_their_files(etc: Path) -> None:
+    networks = etc / "etc/libvirt/qemu/networks"
+    (networks / "autostart").mkdir(parents=True)
+    (networks / "default.xml").touch()
+    (networks / "autostart/default.xml").symlink_to("../default.xml")
+    defaults = parse(probe(in_etc(etc))).defaults
+
+    # Whether they are active is in /run, which is this machine's own.
+    assert defaults is not None
+    assert {kind: words - {"active"} for kind, words in defaults.items()} == {
+        "pool": frozenset(),
+        "network": {"defined", "autostart"},
+    }
+
+
 def test_a_host_from_before_os_release(etc: Path) -> None:
     (etc / "etc/redhat-release").write_text("CentOS release 6.10 (Final)\n")
     (etc / "etc/os-release").symlink_to("/nowhere")

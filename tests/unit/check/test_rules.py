@@ -297,3 +297,41 @@ def test_space_counts_in_every_pool(debian12: Facts) -> None:
     check = row(debian12, "space for disk images", pools=(*debian12.pools, full))
 
     assert (check.status, "/srv/vms: 10 of 100 GiB free" in check.found) == ("WARN", True)
+
+
+ALL = frozenset({"defined", "active", "autostart"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "found", "fix"),
+    [
+        ({}, "PASS", "pool active, started with the host; network active, started with the host", ""),
+        (
+            {"defaults": {"pool": frozenset(), "network": ALL - {"active"}}},
+            "WARN",
+            "pool not there; network not active, started with the host",
+            (
+                "virsh pool-define-as default dir --target /var/lib/libvirt/images; virsh pool-start default; "
+                "virsh pool-autostart default; virsh net-start default"
+            ),
+        ),
+        (
+            {"defaults": {"pool": ALL, "network": ALL - {"autostart"}}},
+            "WARN",
+            "pool active, started with the host; network active, not started with the host",
+            "virsh net-autostart default",
+        ),
+        ({"defaults": None}, "SKIP", "cannot be told: root may not look into libvirt's folders", ""),
+        ({"session": True}, "SKIP", "qemu:///session makes its pools itself", ""),
+        ({"commands": frozenset()}, "SKIP", "libvirt, which has them, is not installed", ""),
+    ],
+)
+def test_the_default_pool_and_network(
+    debian12: Facts, changes: dict[str, Any], status: str, found: str, fix: str
+) -> None:
+    both = {"defaults": {"pool": ALL, "network": ALL}}
+    check = row(debian12, "default pool and network", **(both | changes))
+
+    assert (check.status, check.fix) == (status, fix)
+    assert check.found.startswith(found)
+    assert check.mended_by == (("plan_defaults",) if status == "WARN" else ())
