@@ -311,8 +311,8 @@ ALL = frozenset({"defined", "active", "autostart"})
             "WARN",
             "pool not there; network not active, started with the host",
             (
-                "virsh pool-define-as default dir --target /var/lib/libvirt/images; virsh pool-start default; "
-                "virsh pool-autostart default; virsh net-start default"
+                "virsh pool-define-as default dir --target /var/lib/libvirt/images; "
+                "virsh pool-start default; virsh pool-autostart default; virsh net-start default"
             ),
         ),
         (
