@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+import kvmkit as kk
 from kvmkit.bridge.decide import unfit
 from kvmkit.bridge.facts import Network, Way
 from kvmkit.bridge.read import parse_network, probe_script
-from kvmkit.errors import Unsupported
 from kvmkit.sandbox import Sandbox
 
 SHELLS = [["dash"], ["bash", "--posix"], ["busybox", "sh"], ["sh"]]
@@ -18,7 +18,7 @@ SHELLS = [["dash"], ["bash", "--posix"], ["busybox", "sh"], ["sh"]]
 def sandbox() -> Iterator[Sandbox]:
     try:
         found = Sandbox()
-    except Unsupported as error:
+    except kk.Unsupported as error:
         pytest.skip(str(error))
     yield found
     found.end()
@@ -116,3 +116,21 @@ def test_who_is_defined_on_a_link_is_found_in_libvirts_files(sandbox: Sandbox) -
         write = ["sh", "-c", 'mkdir -p "${1%/*}" && cat >"$1"', "sh", path]
         assert sandbox.run(write, text, 30).exit_code == 0
     assert read(sandbox, "").users == {"eth0": ("VM web1", "network lan"), "br0": ("VM web2",)}
+
+
+def test_the_recorded_network_is_the_one_that_the_sandbox_makes(
+    host: kk.Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plan() -> kk.Plan:
+        return kk.plan_bridge(host, kk.BridgeSpec(nic="eth0"))
+
+    def none(_host: kk.Host) -> kk.Host:
+        raise kk.Unsupported("no namespaces here")
+
+    try:
+        host.networked()
+    except kk.Unsupported as error:
+        pytest.skip(str(error))
+    real = plan()
+    monkeypatch.setattr(kk.Host, "networked", none)
+    assert plan() == real
