@@ -8,6 +8,7 @@ from hypothesis import given
 
 import kvmkit as kk
 from kvmkit.bridge import decide
+from kvmkit.bridge.backends import iproute2
 from kvmkit.bridge.compare import Expected, compare, expect, route_text
 from kvmkit.bridge.draw import as_svg, as_text
 from kvmkit.bridge.facts import DNS, Address, BridgeSettings, Network, Route, Way
@@ -240,6 +241,9 @@ def test_every_spec_on_every_host_is_refused_with_a_reason_or_leaves_a_whole_pic
     assert [link for link in after.links if link.name not in (spec.nic, spec.bridge)] == others
     assert as_svg(network, after, spec.nic, spec.bridge)
     assert all(notes(network, spec))
+    # Plain ip can make every picture, and take it away.
+    assert iproute2.bridge(network, spec).trial_files
+    assert iproute2.unbridge(after, spec.bridge).trial_files
 
 
 @given(planned())
