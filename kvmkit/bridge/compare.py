@@ -31,7 +31,7 @@ class Expected(BaseModel):
         Those that `link` has, and `port` has not, as ``192.168.0.100/24``; autoconfigured IPv6 ones are not
         among them, as some managers make those from the link's name.
     dhcp
-        Whether IPv4 address and default route are DHCP's to choose; any will do then.
+        Whether IPv4 address and default route are DHCP's to choose: any will do, beside `addresses`.
     routes
         Those that leave by `link`, as :func:`route_text` writes them.
     dns
@@ -96,13 +96,20 @@ def _lasting(link: Link) -> tuple[str, ...]:
 
 def _routes(network: Network, link: str) -> tuple[str, ...]:
     """Leave out what routers announce, and every link's own link-local network."""
+    found = network.link(link)
+    changing = (a for a in found.global_addresses if a.family == 6 and a.dynamic) if found else ()
+    announced = {str(ipaddress.ip_interface(a.cidr).network).removesuffix("/128") for a in changing}
     return tuple(
         sorted(
             route_text(route)
             for route in network.routes_on(link)
-            if route.protocol != "ra" and not route.destination.startswith(("fe80:", "ff00:"))
+            if route.protocol != "ra" and not _own(route) and route.destination not in announced
         )
     )
+
+
+def _own(route: Route) -> bool:
+    return route.destination.startswith(("fe80:", "ff00:"))
 
 
 def compare(expected: Expected, network: Network) -> list[Check]:
@@ -142,16 +149,15 @@ def _row(check: str, problems: Iterable[str], expected: str, found: str, *, miss
 def _addresses(expected: Expected, link: Link) -> Check:
     has = [address.cidr for address in link.global_addresses]
     row = partial(_row, f"address on {link.name}", found=", ".join(has) or "no address")
+    problems = [f"{address} is not on {link.name}" for address in expected.addresses if address not in has]
     if expected.dhcp:
-        leased = any(address.family == 4 for address in link.global_addresses)
-        problems = [] if leased else [f"{link.name} has no IPv4 address: no DHCP server answered"]
-        return row(problems, "an address from DHCP")
-    missing = [address for address in expected.addresses if address not in has]
-    lasting = _lasting(link)
-    extra = [address for address in lasting if address not in expected.addresses]
-    problems = [f"{address} is not on {link.name}" for address in missing]
-    problems += [f"{address} is on {link.name}, and should not be" for address in extra]
-    return row(problems, ", ".join(expected.addresses) or "no address")
+        if not any(address.family == 4 for address in link.global_addresses):
+            problems.append(f"{link.name} has no IPv4 address: no DHCP server answered")
+    else:
+        extra = [address for address in _lasting(link) if address not in expected.addresses]
+        problems += [f"{address} is on {link.name}, and should not be" for address in extra]
+    wanted = [*(["an address from DHCP"] if expected.dhcp else []), *expected.addresses]
+    return row(problems, ", ".join(wanted) or "no address")
 
 
 def _elsewhere(expected: Expected, network: Network) -> list[Check]:
@@ -206,10 +212,6 @@ def _route_row(expected: Expected, network: Network) -> Check:
     strays = [route_text(route) for route in left if not _own(route)]
     problems += [f"route {route} still leaves by {expected.port}" for route in strays]
     return _row("routes", problems, "; ".join(expected.routes) or "any", "; ".join(found) or "none")
-
-
-def _own(route: Route) -> bool:
-    return route.destination.startswith(("fe80:", "ff00:"))
 
 
 def _ways(expected: Expected, network: Network) -> Check:

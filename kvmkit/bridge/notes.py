@@ -30,7 +30,7 @@ def notes(network: Network, spec: BridgeSpec) -> Iterator[str]:
     if owner == "iproute2":
         yield "WARNING: nobody would make the bridge again after a reboot: have a network manager do it"
     if network.machine:
-        yield f"WARNING: in {network.machine} the network may drop what VMs on the bridge send: try one"
+        yield f"WARNING: the host is virtual ({network.machine}), and its network may drop what VMs send"
     for user in network.users.get(spec.nic, ()):
         yield f"WARNING: {user} is defined on {spec.nic}, which will be a port: define it on {spec.bridge}"
     yield from _reach(network, spec)

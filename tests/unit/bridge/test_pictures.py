@@ -172,6 +172,8 @@ def test_protocol_and_order_of_routes_do_not_matter_and_neither_do_link_local_on
 
 def test_autoconfigured_addresses_may_change() -> None:
     before = with_nic(addresses=(*NIC.addresses, Address("2001:db8::5", 64, dynamic=True)))
+    own = Route("2001:db8::/64", family=6, dev="eth0", protocol="kernel", metric=256)
+    before = replace(before, routes=(*before.routes, own))
     expected = expect(bridged(before, SPEC), "br0")
     assert expected.addresses == ("192.168.0.100/24",)
     assert (
@@ -187,6 +189,15 @@ def test_dhcp_may_give_any_address_but_has_to_give_one() -> None:
     assert failing(expected, changed("br0", addresses=(Address("192.168.0.7", 24, dynamic=True),))) == {}
     assert "no DHCP server answered" in failing(expected, changed("br0", addresses=()))["address on br0"]
     assert "no default route" in failing(expected, replace(AFTER, routes=()))["routes"]
+
+
+def test_dhcp_is_for_ipv4_alone() -> None:
+    fixed, leased = Address("fd00::5", 64), Address("192.168.0.7", 24, dynamic=True)
+    expected = EXPECTED.model_copy(update={"dhcp": True, "addresses": ("fd00::5/64",), "routes": ()})
+    assert failing(expected, changed("br0", addresses=(fixed, leased))) == {}
+    assert (
+        "fd00::5/64 is not on br0" in failing(expected, changed("br0", addresses=(leased,)))["address on br0"]
+    )
 
 
 def test_after_a_way_back_the_bridge_is_gone() -> None:
