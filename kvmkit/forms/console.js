@@ -1,11 +1,11 @@
-// The page's part of kk.console. Before it stand `xterm` and `addon`: xterm.js and its addon-fit.
+// The page's part of kk.console.
 
 const LEAVE = "Ctrl-] leaves the terminal. Copy: Ctrl-Shift-C, paste: Ctrl-Shift-V.";
 const QUIET = "Nothing came yet: press Enter. A Linux guest talks here with console=ttyS0 in its kernel's arguments.";
 
-function render({ model, el }) {
+async function render({ model, el }) {
+  const { xterm, addon, style } = await library(model);
   const view = Math.random().toString(36).slice(2);
-  const text = new TextDecoder();
   const screen = node("div", "kvmkit-console-screen");
   const status = node("span", "kvmkit-console-state");
   status.setAttribute("role", "status");
@@ -17,7 +17,9 @@ function render({ model, el }) {
   // JupyterLab takes Ctrl-S, Ctrl-B and more for itself unless an element says so (Lumino's CommandRegistry).
   screen.setAttribute("data-lm-suppress-shortcuts", "true");
   const hint = node("div", "kvmkit-console-hint");
-  el.append(bar, screen, hint);
+  const sheet = document.createElement("style");
+  sheet.textContent = style;
+  el.append(sheet, bar, screen, hint);
 
   const term = new xterm.Terminal({
     fontFamily: css("--jp-code-font-family", "monospace"),
@@ -116,6 +118,20 @@ function render({ model, el }) {
     themes.disconnect();
     term.dispose();
   };
+}
+
+// xterm.js and its addon-fit: half a megabyte, which a page asks for once and no stored notebook holds.
+async function library(model) {
+  if (!globalThis.kvmkitTerminal) {
+    const code = new Promise((resolve) => {
+      model.on("msg:custom", (message, buffers) => message.kind === "library" && resolve(buffers[0]));
+    });
+    model.send({ kind: "library" });
+    const url = URL.createObjectURL(new Blob([await code], { type: "text/javascript" }));
+    globalThis.kvmkitTerminal = await import(url);
+    URL.revokeObjectURL(url);
+  }
+  return globalThis.kvmkitTerminal;
 }
 
 function node(tag, name) {

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import threading
 from html import escape
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -71,7 +72,9 @@ console; it takes a real host, such as qemu:///system
         if known.state == "attached":
             return known
         known.close()
-    shown = Console(Session(host, name), *_assets(), force=force)
+    session = Session(host, name)
+    _library()
+    shown = Console(session, force=force)
     _consoles[host.uri, name] = shown
     return shown
 
@@ -87,20 +90,20 @@ class Console(anywidget.AnyWidget):
         What the page says of that; empty while it is attached.
     """
 
-    _esm = traitlets.Unicode().tag(sync=True)
-    _css = traitlets.Unicode().tag(sync=True)
+    _esm = Path(__file__).with_suffix(".js")
+    _css = Path(__file__).with_suffix(".css")
     title = traitlets.Unicode().tag(sync=True)
     state = traitlets.Unicode().tag(sync=True)
     why = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, session: Session, script: str, style: str, *, force: bool) -> None:
+    def __init__(self, session: Session, *, force: bool) -> None:
         self._session: Session | None = session
         self._key = session.host.uri, session.name
         self._lock = threading.Lock()
         self._said = bytearray()
         self._total = 0
-        title = f"Console of VM {session.name} on {session.host.uri}"
-        super().__init__(_esm=script, _css=style, title=title)
+        where = session.host.uri.partition("?")[0]  # a key file's name would fill the line
+        super().__init__(title=f"Console of VM {session.name} on {where}")
         self.on_msg(self._asked)
         try:
             session.open(self._came, self._changed, force=force)
@@ -161,7 +164,9 @@ class Console(anywidget.AnyWidget):
     def _asked(self, _widget: object, message: dict[str, Any], _buffers: object) -> None:
         """Do what a view of the page asks for."""
         session = self._session
-        if message["kind"] == "view":
+        if message["kind"] == "library":
+            self.send({"kind": "library"}, buffers=[_library()])
+        elif message["kind"] == "view":
             # A page that is loaded again, or a second view, begins with what was said before.
             with self._lock:
                 said, end = bytes(self._said[-REPLAYED:]), self._total
@@ -185,31 +190,29 @@ class Console(anywidget.AnyWidget):
 
 
 @functools.cache
-def _assets() -> tuple[str, str]:
-    """Give the page's part as one module and one style sheet.
+def _library() -> bytes:
+    """Give xterm.js, its addon and its style as one module, as the page cannot import files.
 
     Raises
     ------
     Unsupported
-        xterm.js is not in this installation.
+        They are not in this installation.
     """
-    here = files("kvmkit.forms")
+    folder = Path(__file__).with_name("xterm")
     try:
         xterm, addon, style = (
-            (here / "xterm" / name).read_text(encoding="utf-8")
-            for name in ("xterm.js", "addon-fit.js", "xterm.css")
+            (folder / name).read_text(encoding="utf-8") for name in ("xterm.js", "addon-fit.js", "xterm.css")
         )
     except FileNotFoundError:
         raise Unsupported(
             "the terminal (xterm.js) is not in this installation of kvmkit: run tools/get-xterm in its "
             "folder, which needs an npm registry; until then kk.console_log(host, name) shows what a VM says"
         ) from None
-    modules = [f"const {name} = {_as_value(code)};" for name, code in (("xterm", xterm), ("addon", addon))]
-    script = (here / "console.js").read_text(encoding="utf-8")
-    return "\n".join([*modules, script]), style + (here / "console.css").read_text(encoding="utf-8")
+    exported = {"xterm": _value(xterm), "addon": _value(addon), "style": json.dumps(style)}
+    return "".join(f"export const {name} = {value};\n" for name, value in exported.items()).encode()
 
 
-def _as_value(commonjs: str) -> str:
-    """Make a CommonJS module an expression: anywidget takes one module alone, which cannot import files."""
+def _value(commonjs: str) -> str:
+    """Make a CommonJS module an expression."""
     before = "(() => { const module = { exports: {} }, exports = module.exports;"
     return f"{before}\n{commonjs}\nreturn module.exports; }})()"

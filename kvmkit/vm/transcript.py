@@ -8,6 +8,7 @@ __all__ = ["readable"]
 
 # ECMA-48: a control sequence (5.4), a string such as a window's title (5.6), any other escape sequence.
 _CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[P\]X^_][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])")
+_RUBBED = re.compile(r"[^\n\x08]*\x08[^\n]*")
 _INVISIBLE = re.compile(r"[^\n\t -\uffff\U00010000-\U0010ffff]|[\x7f-\x9f]")
 
 
@@ -19,15 +20,15 @@ def readable(raw: bytes) -> str:
     """
     text = _CONTROL.sub("", raw.decode("utf-8", errors="replace"))
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _INVISIBLE.sub("", _without_rubbed_out(text))
+    return _INVISIBLE.sub("", _RUBBED.sub(_left, text))
 
 
-def _without_rubbed_out(text: str) -> str:
-    """Take back what backspaces took back, within their line; in one pass, as a guest may send a million."""
+def _left(line: re.Match[str]) -> str:
+    """Take back what backspaces took back; in one pass, as a guest may send a million."""
     kept: list[str] = []
-    for character in text:
+    for character in line[0]:
         if character != "\b":
             kept.append(character)
-        elif kept and kept[-1] != "\n":
+        elif kept:
             kept.pop()
     return "".join(kept)

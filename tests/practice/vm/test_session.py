@@ -2,6 +2,7 @@
 
 import importlib
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -17,9 +18,9 @@ def test_the_practice_host_has_nobody_at_a_console(host: kk.Host) -> None:
 
 
 def test_without_the_terminal_it_is_said_how_to_get_it(
-    host: kk.Host, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+    host: kk.Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     console = importlib.import_module("kvmkit.forms.console")  # the name in the package is the function's
-    monkeypatch.setattr(console, "files", lambda _package: tmp_path)
+    monkeypatch.setattr(console, "__file__", str(tmp_path / "console.py"))
     with pytest.raises(kk.Unsupported, match=r"run tools/get-xterm .* kk\.console_log\(host, name\)"):
-        console._assets.__wrapped__()
+        console._library.__wrapped__()
