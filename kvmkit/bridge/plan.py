@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from kvmkit.bridge import decide
-from kvmkit.bridge.backends import ifupdown, iproute2, networkd, networkmanager
+from kvmkit.bridge.backends import ifupdown, iproute2, netplan, networkd, networkmanager
 from kvmkit.bridge.compare import Expected, expect
 from kvmkit.bridge.draw import as_svg, as_text
 from kvmkit.bridge.facts import Link, Network
@@ -42,6 +42,7 @@ BACKENDS: Mapping[str, Backend] = {
     "ifupdown": ifupdown,
     "iproute2": iproute2,
     "NetworkManager": networkmanager,
+    "netplan": netplan,
     "systemd-networkd": networkd,
 }
 

@@ -14,6 +14,7 @@ SECOND = "192.168.0.101"
 PROFILE = "0d7c2a0e-7c9f-4f0f-9d36-1f4d3f4a0001"
 """UUID of NetworkManager's profile of eth0; its name is `lan`."""
 
+_DISPATCHER = "/usr/share/dbus-1/system-services/org.freedesktop.nm_dispatcher.service"
 _NM_CONF = """\
 [main]
 plugins=keyfile
@@ -131,6 +132,8 @@ class NetworkManager:
 
     def start(self, host: LanHost) -> None:
         """Start the daemon; it answers when this returns."""
+        # It comes and goes as it likes, and has nothing to do here.
+        host.path(_DISPATCHER).unlink(missing_ok=True)
         host.run(["NetworkManager"])
         wait_until(lambda: self._state(host), "NetworkManager answers")
 
@@ -158,7 +161,9 @@ class Networkd:
         """Start D-Bus and the daemon, as systemd would."""
         _start_bus(host)
         # What tmpfiles.d makes. Without /run/systemd/system nobody takes this for a system run by systemd.
-        folders = [f"/run/systemd/netif/{name}" for name in ("links", "leases", "lldp")]
+        folders = [
+            f"/run/systemd/{name}" for name in ("netif/links", "netif/leases", "netif/lldp", "network")
+        ]
         host.run(["mkdir", "-p", *folders])
         host.run(["chown", "-R", "systemd-network:", "/run/systemd/netif"])
         self.start(host)

@@ -1,0 +1,127 @@
+"""netplan: its YAML is rewritten, and rendered by netplan itself for the daemon behind it.
+
+A file of the same name in /run/netplan takes the place of one in /etc/netplan: that is the trial. ``netplan
+try`` is not used: it refuses bridges, and dies with its terminal without putting anything back.
+"""
+
+from __future__ import annotations
+
+from kvmkit.bridge.backends.kernel import Argv, put_back_bridge, put_back_nic
+from kvmkit.bridge.backends.netplanyaml import rewritten
+from kvmkit.bridge.facts import Network
+from kvmkit.bridge.recipe import Recipe
+from kvmkit.bridge.spec import BridgeSpec
+
+__all__ = ["bridge", "unbridge"]
+
+GENERATE = ("netplan", "generate")
+
+
+def bridge(network: Network, spec: BridgeSpec) -> Recipe:
+    """Define the bridge in the card's place.
+
+    Raises
+    ------
+    Unsupported
+        netplan's files say it in a way that cannot be taken over; says which.
+    """
+    nic, bridge = spec.nic, spec.bridge
+    daemon, after, pin = _Daemon(network, nic), rewritten(network, nic, bridge, spec), _pin(network, nic)
+    drop_in = f"systemd/network/10-netplan-{bridge}.network.d"
+    tried = {f"/run/{drop_in}/kvmkit.conf": pin} if pin else {}
+    kept = {f"/etc/{drop_in}/kvmkit.conf": pin} if pin else {}
+    clear = (("rm", "-fd", f"/run/{drop_in}"),) if pin else ()
+    return Recipe(
+        owner="netplan",
+        trial_files={f"/run/netplan/{name}": text for name, text in after.items()} | tried,
+        apply=(_private(after), GENERATE, daemon.read, *daemon.change),
+        restore=(
+            *clear,
+            GENERATE,
+            daemon.read,
+            *daemon.change,
+            *put_back_nic(network, nic, bridge),
+            *daemon.settle,
+        ),
+        keep_files={f"/etc/netplan/{name}": text for name, text in after.items()} | kept,
+        keep=(*clear, GENERATE, daemon.read),
+    )
+
+
+def unbridge(network: Network, bridge: str) -> Recipe:
+    """Define the card as the bridge is.
+
+    Raises
+    ------
+    Unsupported
+        As :func:`bridge`.
+    """
+    (nic,) = network.ports_of(bridge)
+    daemon, after = _Daemon(network, nic), rewritten(network, nic, bridge)
+    pinned = _pin(network, nic) or _pin(network, bridge)
+    drop_in = f"/etc/systemd/network/10-netplan-{bridge}.network.d"
+    return Recipe(
+        owner="netplan",
+        trial_files={f"/run/netplan/{name}": text for name, text in after.items()},
+        apply=(_private(after), GENERATE, daemon.read, *daemon.free(bridge)),
+        restore=(
+            GENERATE,
+            daemon.read,
+            *daemon.change,
+            *put_back_bridge(network, nic, bridge),
+            *daemon.settle,
+        ),
+        keep_files={f"/etc/netplan/{name}": text for name, text in after.items()}
+        | ({f"{drop_in}/kvmkit.conf": None} if pinned else {}),
+        keep=(*((("rm", "-fd", drop_in),) if pinned else ()), GENERATE, daemon.read),
+    )
+
+
+class _Daemon:
+    """Commands for the daemon that netplan has written files for.
+
+    Attributes
+    ----------
+    read
+        Have it read them.
+    change
+        Have it configure the card by them.
+    settle
+        Have it do so where the kernel has been changed behind its back.
+    """
+
+    def __init__(self, network: Network, nic: str) -> None:
+        claim = next(claim for claim in network.claims_on(nic) if claim.owner == "netplan")
+        self._nic = nic
+        self.read: Argv = ("networkctl", "reload")
+        self.change: tuple[Argv, ...] = ()
+        self.settle: tuple[Argv, ...] = (("networkctl", "reconfigure", nic),)
+        if claim.settings["renderer"] == "NetworkManager":
+            profile = claim.settings["connection.id"]
+            self.read = ("nmcli", "connection", "reload")
+            self.change = (("nmcli", "--wait", "10", "connection", "up", profile, "ifname", nic),)
+            self.settle = ()
+
+    def free(self, bridge: str) -> tuple[Argv, ...]:
+        """Have it configure the card alone; NetworkManager takes a bridge away whose profile is gone."""
+        if self.change:
+            return self.change
+        return (
+            ("ip", "link", "set", "dev", self._nic, "nomaster"),
+            ("ip", "link", "delete", "dev", bridge),
+            *self.settle,
+        )
+
+
+def _private(names: dict[str, str]) -> Argv:
+    # netplan warns of files that others may read.
+    return ("chmod", "600", *(f"/run/netplan/{name}" for name in names))
+
+
+def _pin(network: Network, name: str) -> str:
+    """Keep networkd's DHCP client id, which it makes from the link's name; netplan has no word for it."""
+    for claim in network.claims_on(name):
+        client = claim.settings.get("lease.CLIENTID", "")
+        if client.startswith("ff"):
+            return f"[DHCPv4]\nIAID={int(client[2:10], 16)}\n"
+    return ""
