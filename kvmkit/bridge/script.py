@@ -149,6 +149,8 @@ def _unkeeping(changes: Sequence[FileChange]) -> Iterator[str]:
         path, old = shlex.quote(change.path), shlex.quote(change.old)
         yield f"if [ -e had.{number} ]; then"
         yield f"    [ ! -e {old} ] || mv -f {old} {path}"
+        # Renaming a file to another name of its own does nothing.
+        yield f"    rm -f {old}"
         yield f"elif [ -e begun.{number} ]; then"
         yield f"    rm -f {path}"
         yield "fi"

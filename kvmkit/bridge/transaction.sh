@@ -66,7 +66,7 @@ start() { # ID SECONDS; standard input: lines of a name and its content in base6
         exit 3
     fi
     cd "$trial" || exit
-    trap 'rm -rf "$trial"' EXIT
+    trap 'rm -rf "$trial"; rmdir "$home" 2>/dev/null' EXIT
     echo $$ >starter
     echo "$1" >id
     name=

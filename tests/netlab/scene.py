@@ -1,5 +1,6 @@
 """A bridge planned on the host of the LAN: what it looks like before and after, and ways to break it."""
 
+import contextlib
 import hashlib
 import json
 import re
@@ -59,11 +60,10 @@ class Scene:
 
     def looks_like(self, expected: Picture) -> None:
         """Wait until the host is as in a picture."""
-        try:
-            wait_until(lambda: picture(self.machine) == expected, "the host is as expected", 60)
-        except TimeoutError:
-            assert picture(self.machine) == expected  # for pytest to show the difference
-            raise
+        with contextlib.suppress(TimeoutError):
+            wait_until(lambda: picture(self.machine) == expected, "the host is as expected", 30)
+        told = differences(picture(self.machine), expected)
+        assert not told, told
 
     def expire(self) -> None:
         """Let the time of a trial be over now, and wait until the host has put itself back."""
@@ -104,6 +104,19 @@ def picture(machine: LanHost) -> Picture:
         # sshd has one for each connection.
         "processes": sorted(line for line in machine.processes() if not line.startswith(("sshd: ", "sshd-"))),
     }
+
+
+def differences(found: Picture, expected: Picture) -> dict[str, Any]:
+    """Name what differs, as found and as expected."""
+    told: dict[str, Any] = {}
+    for part, wanted in expected.items():
+        if isinstance(wanted, dict):
+            names = sorted({*wanted, *found[part]})
+            pairs = {f"{part} {name}": (found[part].get(name), wanted.get(name)) for name in names}
+        else:
+            pairs = {part: (found[part], wanted)}
+        told |= {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    return told
 
 
 def _link(link: dict[str, Any]) -> dict[str, Any]:

@@ -31,8 +31,9 @@ FULL = """\
 cp -a "$1" /tmp/folder
 mount -t tmpfs -o size=1m tmpfs "$1"
 cp -a /tmp/folder/. "$1"
+chmod 755 "$1"
 rm -r /tmp/folder
-mount -o remount,size="$(df -k --output=used "$1" | tail -n 1)k" "$1"
+mount -o remount,size="$(df -k --output=used "$1" | tail -n 1 | tr -d ' ')k" "$1"
 """
 """Makes a folder one that has no space left."""
 
