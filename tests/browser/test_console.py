@@ -1,0 +1,129 @@
+"""The console of a real VM, used in the page by a person."""
+
+import re
+from collections.abc import Iterator
+
+import nbformat
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+import kvmkit as kk
+from kvmkit.forms.console import _library
+from tests.browser.lab import Server, run, wait_for_kernel
+from tests.lab.fixtures import lab
+from tests.lab.lab import Lab
+from tests.realqemu.vm.world import READY, World
+
+__all__ = ["lab"]
+
+BOOT = 240_000
+"""Milliseconds in which an emulated guest boots, on a machine that is busy."""
+LOGIN = "echo root::0:0::/:/bin/sh > /etc/passwd; exec getty 115200 ttyS0"
+"""Has the guest, which gives its shell to anybody, ask for a login."""
+DARK = "window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
+RESTART = "window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()"
+
+
+@pytest.fixture(scope="module")
+def world(lab: Lab) -> Iterator[World]:
+    try:
+        _library()
+    except kk.Unsupported as error:
+        pytest.skip(str(error))
+    world = World(lab, kk.connect(lab.ssh_uri))
+    kk.apply(kk.plan_vm(world.host, world.linux(disk_gib=0)))
+    world.wait_for("linux", READY)
+    yield world
+    kk.destroy(world.host, "linux")
+
+
+@pytest.fixture
+def console(server: Server, world: World, page: Page) -> Locator:
+    """The console that a cell has just shown."""
+    cells = [f"import kvmkit as kk\nhost = kk.connect({world.host.uri!r})", "kk.console(host, 'linux')"]
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in cells])
+    # Else Lab asks which kernel it shall be.
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
+    nbformat.write(book, server.state.parent / "notebooks/console.ipynb")
+    page.goto(server.url("console"))
+    wait_for_kernel(page)
+    run(page)
+    return page.locator(".kvmkit-console")
+
+
+def type_line(page: Page, line: str, words: str | re.Pattern[str]) -> None:
+    """Type a line, and wait for `words`, which are not in what is typed."""
+    page.keyboard.type(f"{line}\n")
+    expect(page.locator(".xterm-rows")).to_contain_text(words)
+
+
+def test_somebody_works_at_it(console: Locator, world: World, page: Page) -> None:
+    state = console.locator(".kvmkit-console-state")
+    expect(state).to_have_text("Console of VM linux on qemu+ssh://root@lab/system: attached")
+    console.locator(".xterm-screen").click()
+    type_line(page, "", "/ #")
+    type_line(page, LOGIN, "login:")
+    # Whoever types before the prompt is there types for nobody.
+    type_line(page, "root", re.compile(r"login: root.*/ #", re.DOTALL))
+    type_line(page, "uname -a", "GNU/Linux")
+    expect(console.locator(".kvmkit-console-hint")).to_contain_text("Ctrl-] leaves the terminal")
+
+    # Ctrl-C is the guest's, and so are keys that JupyterLab has a meaning for.
+    type_line(page, "echo begun=$((1+1)); cat", "begun=2")
+    page.keyboard.press("Control+b")
+    page.keyboard.press("Control+c")
+    type_line(page, "echo stopped=$((1+1))", "stopped=2")
+    expect(console.locator(".xterm-rows")).to_contain_text("^B^C")
+
+    page.evaluate(DARK)
+    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
+    # Computed colours: the terminal takes those of the theme.
+    expect(console.locator(".xterm-scrollable-element")).to_have_css("background-color", "rgb(17, 17, 17)")
+
+    copy_and_paste(console, page)
+    page.keyboard.press("Control+]")
+    expect(page.locator(".jp-Cell:focus")).to_have_count(1)
+
+    # The guest's power is cut and comes back, and the page with it.
+    kk.destroy(world.host, "linux")
+    expect(state).to_contain_text("VM linux is off: this console comes back when it starts")
+    kk.start(world.host, "linux")
+    expect(state).to_contain_text("attached")
+    expect(console.locator(".xterm-rows")).to_contain_text(READY, timeout=BOOT)
+
+
+def copy_and_paste(console: Locator, page: Page) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    type_line(page, "echo copy$((1+1))me", "copy2me")
+    line = console.locator(".xterm-rows > div", has_text="copy2me").last.bounding_box()
+    assert line
+    page.mouse.dblclick(line["x"] + 20, line["y"] + line["height"] / 2)
+    page.keyboard.press("Control+Shift+C")
+    page.wait_for_function("async () => await navigator.clipboard.readText() === 'copy2me'")
+    page.evaluate("navigator.clipboard.writeText('echo pasted$((2+2))')")
+    page.keyboard.press("Control+Shift+V")
+    expect(console.locator(".xterm-rows")).to_contain_text("echo pasted$((2+2))")
+    type_line(page, "", "pasted4")
+
+
+def test_a_page_that_is_loaded_again_shows_what_was_said(console: Locator, page: Page) -> None:
+    rows, state = console.locator(".xterm-rows"), console.locator(".kvmkit-console-state")
+    console.locator(".xterm-screen").click()
+    type_line(page, "", "/ #")
+    type_line(page, "echo before=$((1+1))", "before=2")
+    run(page, "docmanager:save")
+
+    page.goto(page.url.partition("?")[0])
+    wait_for_kernel(page)
+    expect(rows).to_contain_text("before=2")
+    console.locator(".xterm-screen").click()
+    type_line(page, "echo after=$((1+1))", "after=2")
+
+    # Given up, the console is free for others; Enter takes it back.
+    console.get_by_role("button", name="Disconnect").click()
+    expect(state).to_contain_text("disconnected: press Enter to connect again")
+    console.locator(".xterm-screen").click()
+    page.keyboard.press("Enter")
+    expect(state).to_contain_text("attached")
+    page.evaluate(RESTART)
+    expect(state).to_contain_text("the kernel behind it has ended; run the cell again")
