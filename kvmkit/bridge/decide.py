@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 from typing import cast
 
+from kvmkit.bridge.backends import ifcfg
 from kvmkit.bridge.facts import Claim, Link, Network
 from kvmkit.bridge.picture import uses_dhcp
 from kvmkit.bridge.recipe import Owner
@@ -76,7 +77,7 @@ def _unfit_owner(network: Network, link: Link) -> str:
     if len(owners) > 1:
         return f"{' and '.join(owners)} both configure it: decide for one, and have the other leave it alone"
     if owners and owners[0] not in OWNERS:
-        return f"{owners[0]} configures it, which kvmkit does not do: {_other(owners[0], link.name)}"
+        return f"{owners[0]} configures it, which kvmkit does not do: {_other(network, owners[0], link.name)}"
     if link.name in network.eap:
         return "it logs in to its switch by 802.1X, which a bridge would not: use a port without"
     if link.kind in ("bond", "team", "vlan") and owners and owners[0] != "systemd-networkd":
@@ -97,9 +98,11 @@ def _unfit_profile(claim: Claim) -> str:
     return ""
 
 
-def _other(owner: str, nic: str) -> str:
+def _other(network: Network, owner: str, nic: str) -> str:
     if owner == "network-scripts":
-        return f"write ifcfg-{nic} and ifcfg-br0 by the documentation on bridges, and have a console at hand"
+        files = ifcfg.files(network, BridgeSpec(nic=nic)).items()
+        told = "; ".join(f"{path}: {' '.join(text.split())}" for path, text in files)
+        return f"write its two files by hand, and have a console at hand: {told}"
     return f"make the bridge there, or have it leave {nic} alone"
 
 

@@ -14,6 +14,7 @@ from kvmkit.bridge.spec import BridgeSpec
 
 __all__ = ["bridge", "unbridge"]
 
+TRIED = "/run/netplan"
 GENERATE = ("netplan", "generate")
 
 
@@ -30,10 +31,10 @@ def bridge(network: Network, spec: BridgeSpec) -> Recipe:
     drop_in = f"systemd/network/10-netplan-{bridge}.network.d"
     tried = {f"/run/{drop_in}/kvmkit.conf": pin} if pin else {}
     kept = {f"/etc/{drop_in}/kvmkit.conf": pin} if pin else {}
-    clear = (("rm", "-fd", f"/run/{drop_in}"),) if pin else ()
+    clear = (*((_sweep(f"/run/{drop_in}"),) if pin else ()), _sweep(TRIED))
     return Recipe(
         owner="netplan",
-        trial_files={f"/run/netplan/{name}": text for name, text in after.items()} | tried,
+        trial_files={f"{TRIED}/{name}": text for name, text in after.items()} | tried,
         apply=(_private(after), GENERATE, daemon.read, *daemon.change),
         restore=(
             *clear,
@@ -62,9 +63,10 @@ def unbridge(network: Network, bridge: str) -> Recipe:
     drop_in = f"/etc/systemd/network/10-netplan-{bridge}.network.d"
     return Recipe(
         owner="netplan",
-        trial_files={f"/run/netplan/{name}": text for name, text in after.items()},
+        trial_files={f"{TRIED}/{name}": text for name, text in after.items()},
         apply=(_private(after), GENERATE, daemon.read, *daemon.free(bridge)),
         restore=(
+            _sweep(TRIED),
             GENERATE,
             daemon.read,
             *daemon.change,
@@ -73,7 +75,7 @@ def unbridge(network: Network, bridge: str) -> Recipe:
         ),
         keep_files={f"/etc/netplan/{name}": text for name, text in after.items()}
         | ({f"{drop_in}/kvmkit.conf": None} if pinned else {}),
-        keep=(*((("rm", "-fd", drop_in),) if pinned else ()), GENERATE, daemon.read),
+        keep=(*((_sweep(drop_in),) if pinned else ()), _sweep(TRIED), GENERATE, daemon.read),
     )
 
 
@@ -113,9 +115,15 @@ class _Daemon:
         )
 
 
+def _sweep(folder: str) -> Argv:
+    """Remove a folder if it is there and empty."""
+    parent, _, name = folder.rpartition("/")
+    return ("find", parent, "-maxdepth", "1", "-name", name, "-type", "d", "-empty", "-delete")
+
+
 def _private(names: dict[str, str]) -> Argv:
     # netplan warns of files that others may read.
-    return ("chmod", "600", *(f"/run/netplan/{name}" for name in names))
+    return ("chmod", "600", *(f"{TRIED}/{name}" for name in names))
 
 
 def _pin(network: Network, name: str) -> str:

@@ -64,7 +64,7 @@ def claimed(*owners: str, **settings: str) -> Network:
         (claimed("NetworkManager", "ifupdown"), "NetworkManager and ifupdown both configure it"),
         (claimed("wicked"), "wicked configures it, which kvmkit does not do"),
         (claimed("dhcpcd"), "or have it leave eth0 alone"),
-        (claimed("network-scripts"), "write ifcfg-eth0 and ifcfg-br0"),
+        (claimed("network-scripts"), "ifcfg-br0: DEVICE=br0 TYPE=Bridge"),
         (plain(eap=frozenset({"eth0"})), "802.1X"),
         (claimed("NetworkManager"), "nmcli device connect eth0"),
         (
