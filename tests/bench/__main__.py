@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import check, imports
+from tests.bench import bridge, check, imports
 from tests.bench.measure import Row, table
 from tests.lab.lab import Lab
 
@@ -31,6 +31,9 @@ is a real libvirtd, with QEMU emulating where the machine has no KVM.
   on an open connection; `virt-install` is the command line that the plan shows. All of them start QEMU.
 - A round trip is a command over SSH, a libvirt connection opened, or a message of libvirt's on that
   connection. Each check is a first contact, and so is `ssh HOST true`.
+- A bridge: the longest time for which the host does not answer a client in another subnet, who asks every
+  5 ms. Beside it stand the backend's own commands, run on the host by one shell: what they cost, nobody can
+  save. Packets lost are the most of all rounds.
 - The dependencies of `import kvmkit` are the imports that its modules make of other projects' modules.
 """
 
@@ -44,6 +47,7 @@ def main() -> int:
         sys.exit(f"nothing measured: {reason}")
     with Lab() as lab:
         rows = [*_inside(lab), *check.run(lab.ssh_uri, lab.ssh_command), *imports.rows()]
+    rows += bridge.rows()
     print(table(rows))  # noqa: T201 (it talks to a person at a terminal)
     if write:
         PAGE.write_text(TEXT.format(table=table(rows)), encoding="utf-8")

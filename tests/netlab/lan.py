@@ -12,6 +12,8 @@ import shlex
 import signal
 import subprocess
 import tempfile
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 from kvmkit.host import connect
@@ -217,7 +219,7 @@ class Peer:
         enter = ["nsenter", "--target", str(lan.client.number), "--net", "--root", "--"]
         # A file, not a pipe, which would be full after 5 seconds.
         self._out = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed by stop)
-        self._ping = subprocess.Popen([*enter, "ping", "-n", "-i", "0.005", address], stdout=self._out)
+        self._ping = subprocess.Popen([*enter, "ping", "-D", "-n", "-i", "0.005", address], stdout=self._out)
 
     def stop(self) -> "Interruption":
         """End, and say what was lost."""
@@ -225,23 +227,32 @@ class Peer:
         self._ping.wait(30)
         with self._out as out:
             out.seek(0)
-            lines = out.readlines()
-        # 64 bytes from 192.168.0.100: icmp_seq=12 ttl=63 time=0.052 ms
-        answered = {int(line.split("icmp_seq=")[1].split()[0]) for line in lines if " time=" in line}
-        if not answered:
-            return Interruption(0, 0)
+            lines = out.read()
+        # [1700000000.123456] 64 bytes from 192.168.0.100: icmp_seq=12 ttl=63 time=0.052 ms
+        answers = re.findall(r"^\[([\d.]+)\] .* icmp_seq=(\d+) .* time=", lines, re.MULTILINE)
+        times, numbers = [float(time) for time, _ in answers], {int(number) for _, number in answers}
+        if not numbers:
+            return Interruption(0, 0, 0)
+        gap = max((later - sooner for sooner, later in pairwise(times)), default=0)
         # What was on its way at the end is not lost.
-        return Interruption(max(answered), max(answered) - len(answered))
+        return Interruption(max(numbers), max(numbers) - len(numbers), gap)
 
 
+@dataclass(frozen=True)
 class Interruption:
-    """How many of a peer's packets were sent, and how many of those stayed without an answer."""
+    """What a peer saw of it.
 
-    def __init__(self, sent: int, lost: int) -> None:
-        self.sent, self.lost = sent, lost
+    Attributes
+    ----------
+    sent, lost
+        How many packets were sent, and how many of those stayed without an answer.
+    gap
+        The longest time between two answers, in seconds.
+    """
 
-    def __repr__(self) -> str:
-        return f"{self.lost} of {self.sent} lost"
+    sent: int
+    lost: int
+    gap: float
 
 
 def cable(one: Machine, nic: str, other: Machine, other_nic: str) -> None:
