@@ -45,11 +45,12 @@ notebooks: .venv/stamp ## Run the runbooks and store their outputs
 docs: .venv/stamp ## Build the documentation into build/docs, warnings being errors
 	tools/build-docs
 
-lint: .venv/stamp ## Check style, types and the direction of imports
+lint: .venv/stamp ## Check style, types, the direction of imports and shell scripts
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/shellcheck --shell=sh --severity=warning --exclude=SC2174 $$(git ls-files '*.sh')
 
 lock: .venv/stamp ## Write requirements.lock anew, with the newest versions that pyproject.toml allows
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --upgrade --universal \

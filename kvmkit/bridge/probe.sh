@@ -73,7 +73,7 @@ networkd() {
         [ -r "$state" ] || continue
         index=${state##*/}
         echo "### networkd $index"
-        grep = "$state"
+        grep '=' "$state"
         sed -n 's/^[A-Z].*=/lease.&/p' "/run/systemd/netif/leases/$index" 2>/dev/null
     done
     sed -n -e 's/^NETWORK_FILE="*\([^"]*\).*/\1/p' -e 's/^NETWORK_FILE_DROPINS="*\([^"]*\).*/\1/p' \
