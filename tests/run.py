@@ -56,6 +56,8 @@ TIERS = (
     Tier("docs", ("tests/docs",), 900),
     Tier("browser", ("tests/browser",), 900),
     Tier("dnf", ("tests/dnf",), 1200),
+    # Much of it is waiting for deadlines on hosts of their own.
+    Tier("netlab", ("-n", "2", "tests/netlab"), 2400),
     Tier("realqemu", ("tests/realqemu",), 2400),
 )
 
