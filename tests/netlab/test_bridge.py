@@ -5,18 +5,18 @@ from tests.lab.waiting import wait_until
 from tests.netlab.conftest import Booted
 from tests.netlab.lan import Guest, Lan, Owner, ip
 from tests.netlab.scene import Picture, Scene, change_of, picture
+from tests.netlab.unmanaged import Iproute2
 
 PATIENT = 60
 """Seconds for a trial that will be confirmed: a busy machine may take its time."""
 
 
 def bridged(scene: Scene) -> Picture:
-    """Draw what br0 with eth0 has to look like: all of eth0's on it, but for eth0's link-local address."""
+    """Draw what br0 with eth0 has to look like: all of eth0's on it; some leave eth0 a link-local address."""
     before = scene.before["links"]["eth0"]
-    own = [address for address in before["addresses"] if address[2] == "link"]
     return {
         "br0": before | {"kind": "bridge"},
-        "eth0": before | {"addresses": own, "master": "br0"},
+        "eth0": before | {"addresses": [], "master": "br0"},
     }
 
 
@@ -36,6 +36,8 @@ def test_everything_moves_to_the_bridge_and_back(every: Owner, booted: Booted) -
     assert report.ok
     wait_until(lambda: "tentative" not in scene.machine.run(["ip", "addr"]).stdout, "addresses are settled")
     after = picture(scene.machine)
+    port = after["links"]["eth0"]
+    port["addresses"] = [address for address in port["addresses"] if address[2] != "link"]
     assert {name: after["links"][name] for name in ("br0", "eth0")} == bridged(scene)
     assert routes_of(after, "br0") == routes_of(scene.before, "eth0")
     assert routes_of(after, "eth0") == []
@@ -71,6 +73,24 @@ def test_a_vm_on_the_bridge_gets_an_address_and_is_reached(simple: Owner, booted
 
         assert address
         lan.client.run(["ping", "-n", "-c", "1", "-W", "10", address])
+
+
+def test_a_firewall_that_cuts_vms_off_is_told_with_what_mends_it(booted: Booted, lan: Lan) -> None:
+    scene = booted(Iproute2())
+    scene.machine.run(["iptables", "-P", "FORWARD", "DROP"])
+    plan = scene.plan(timeout=PATIENT)
+    (warning,) = [note for note in plan.notes if "FORWARD drops" in note]
+
+    kk.apply(plan)
+
+    # The host itself is reached as ever: it has just confirmed.
+    with Guest() as guest:
+        guest.plug_into(scene.machine, "br0")
+        ip(guest, "link set eth0 up", "addr add 192.168.0.210/24 dev eth0")
+        ping = ["ping", "-n", "-c", "1", "-W", "2", "192.168.0.210"]
+        assert lan.router.run(ping, check=False).returncode
+        scene.machine.run(warning.rpartition(": ")[2].split())
+        lan.router.run(ping)
 
 
 def test_a_second_card_keeps_its_routes(simple: Owner, booted: Booted) -> None:
