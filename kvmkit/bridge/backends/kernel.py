@@ -15,19 +15,18 @@ __all__ = ["Argv", "moving", "put_back_bridge", "put_back_nic"]
 Argv = tuple[str, ...]
 
 
-def moving(after: Network, link: Link, verb: str = "replace") -> Iterator[str]:
+def moving(after: Network, link: Link) -> Iterator[str]:
     """Give a link the addresses and routes that it has in a picture, in lines for ``ip -batch``.
 
-    What routers announce, and what the kernel makes of an address, is left to them. `verb` is ``replace``,
-    or ``add``, which fails for what is there.
+    What routers announce, and what the kernel makes of an address, is left to them.
     """
     for address in link.global_addresses:
         if address.family == 4 or not address.dynamic:
-            yield f"addr {verb} {_address(address)} dev {link.name}{_metric(after, link.name, address)}"
+            yield f"addr replace {_address(address)} dev {link.name}{_metric(after, link.name, address)}"
     routes = [route for route in after.routes_on(link.name) if route.protocol not in ("kernel", "ra")]
     # A gateway has to be reachable before a route by it is taken.
     for route in sorted(routes, key=lambda route: bool(route.gateway)):
-        yield f"route {verb} {_route(route)} dev {link.name}"
+        yield f"route replace {_route(route)} dev {link.name}"
 
 
 def put_back_nic(network: Network, nic: str, bridge: str) -> Iterator[Argv]:
@@ -52,8 +51,22 @@ def put_back_bridge(network: Network, nic: str, bridge: str) -> Iterator[Argv]:
 
 def _put_back(network: Network, name: str) -> Iterator[Argv]:
     yield from _argvs(f"link set dev {name} up")
+    yield from _argvs(*_all(network, name))
+
+
+def _all(network: Network, name: str) -> Iterator[str]:
+    """Add what a manager has made by itself, too: routes to neighbours, the link-local address."""
     link = network.link(name)
-    yield from _argvs(*(moving(network, link, "add") if link else ()))
+    for address in link.addresses if link else ():
+        if address.family == 4 or not address.dynamic:
+            yield f"addr add {_address(address)} dev {name} noprefixroute"
+    seen = set()
+    routes = [route for route in network.routes_on(name) if route.protocol != "ra"]
+    for route in sorted(routes, key=lambda route: bool(route.gateway)):
+        key = (route.family, route.destination, route.metric)
+        # Two addresses of one network have a route each; to `add`, they are the same.
+        yield f"route {'append' if key in seen else 'add'} {_route(route)} dev {name}"
+        seen.add(key)
 
 
 def _argvs(*lines: str) -> Iterator[Argv]:

@@ -21,6 +21,8 @@ from kvmkit.errors import Unsupported
 __all__ = ["bridge", "unbridge"]
 
 TRIED, KEPT = "/run/NetworkManager/system-connections", "/etc/NetworkManager/system-connections"
+DEVICES = "/run/NetworkManager/devices"
+"""Where NetworkManager keeps, by index, which profile a link has, for its own restart."""
 NAMES = uuid.UUID("4c1dd6a1-0b0e-5c0b-8d3a-6b766d6b6974")
 CARRIED = ("zone", "mdns", "llmnr", "dns-over-tls")
 """What a profile says of the whole connection and goes with the addresses."""
@@ -49,6 +51,7 @@ def bridge(network: Network, spec: BridgeSpec) -> Recipe:
             _up(10, profiles.old, spec.nic),
             *profiles.forget(),
             *put_back_nic(network, spec.nic, spec.bridge),
+            *profiles.remind(network, spec.nic),
         ),
         keep_files=dict(kept),
         keep=_load(kept),
@@ -151,6 +154,15 @@ class _Profiles:
     def forget(self) -> tuple[Argv, ...]:
         """Have NetworkManager forget the profiles of port and bridge, whose files are gone."""
         return tuple(("nmcli", "connection", "delete", "uuid", name) for name in (self.port, self.bridge))
+
+    def remind(self, network: Network, nic: str) -> tuple[Argv, ...]:
+        """Tell a NetworkManager that is dead which profile the card has, for when it starts.
+
+        It would else take the card for one that somebody else configures.
+        """
+        link = network.link(nic)
+        state = f"{DEVICES}/{link.index if link else 0}"
+        return (("sed", "-i", f"s/^connection-uuid=.*/connection-uuid={self.old}/", state),)
 
     def _preferred(self) -> dict[str, str]:
         priority = int(self._addressed.get("connection.autoconnect-priority") or 0)
