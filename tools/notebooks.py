@@ -29,7 +29,11 @@ def run(path: Path) -> None:
         places = {name: str(Path(scratch, name.lower())) for name in ("XDG_STATE_HOME", "IPYTHONDIR")}
         os.environ.update(places, LC_ALL="C.UTF-8", TZ="UTC")
         NotebookClient(
-            book, timeout=120, record_timing=False, resources={"metadata": {"path": str(path.parent)}}
+            book,
+            timeout=120,
+            record_timing=False,
+            coalesce_streams=True,  # how often a cell flushes what it prints differs from run to run
+            resources={"metadata": {"path": str(path.parent)}},
         ).execute()
     for cell in loose:  # differs in each run: what an earlier one left will do, if it is of this cell
         *same, outputs = before[cell.id]
