@@ -26,3 +26,10 @@ def ready() -> Iterator[VirtualHost]:
     """Give a pristine host with libvirt and QEMU, its default pool and network started."""
     with pristine("ready") as host:
         yield host
+
+
+@pytest.fixture
+def selinux() -> Iterator[VirtualHost]:
+    """Give a pristine host like that, with SELinux enforcing."""
+    with pristine("selinux") as host:
+        yield host
