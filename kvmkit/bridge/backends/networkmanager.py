@@ -199,7 +199,7 @@ def _addressing(network: Network, spec: BridgeSpec, settings: Mapping[str, str])
     if spec.addressing == "static":
         changed |= _static(network, spec, settings)
     elif spec.addressing == "dhcp" and settings.get("ipv4.method") != "auto":
-        own = ("addresses", "gateway", "routes", "dns", "dns-search")
+        own = ("addresses", "gateway", "routes")
         changed |= {"ipv4.method": "auto", **{f"ipv4.{name}": "" for name in own}}
     metric = ""
     for family in (4, 6):
