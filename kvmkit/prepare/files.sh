@@ -54,7 +54,8 @@ write) # FILE BYTES: standard input becomes the file; owner, mode and label stay
     ;;
 remove) # FILE
     rm -f "$1"
-    sync "${1%/*}"
+    # Without the folder nothing was written, and there is nothing to take back.
+    [ ! -d "${1%/*}" ] || sync "${1%/*}"
     ;;
 restore) # FILE COPY
     new=$(part "$1")

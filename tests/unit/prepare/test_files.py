@@ -223,3 +223,12 @@ def test_a_password_in_a_file_is_neither_shown_nor_kept_in_the_journal(here: kk.
 )
 def test_passwords_are_blotted_out(text: str, shown: str) -> None:
     assert masked(text) == shown
+
+
+def test_a_file_in_a_folder_that_is_not_there_is_not_written(here: kk.Host, tmp_path: Path) -> None:
+    step = write_file(f"{tmp_path}/nowhere/new.conf", None, "new")
+    with pytest.raises(kk.ApplyFailed, match=r"the host is as before"):
+        kk.apply(plan(step))
+
+    assert not kk.pending(here)
+    assert not (tmp_path / "nowhere").exists()
