@@ -182,27 +182,29 @@ def test_after_a_killed_transaction_all_is_as_before(machine: Machine, host: kk.
     assert installed(machine) == BOTH
 
 
-@pytest.fixture
-def busy(machine: Machine, local: None) -> Iterator[subprocess.Popen[str]]:
-    """Have another dnf hold the lock until /run/go-on exists, for five minutes at most."""
-    add(
-        machine,
-        Package(
-            "slow", post="touch /run/holds\ntimeout 300 sh -c 'until [ -e /run/go-on ]; do sleep 0.1; done'"
-        ),
-    )
-    with subprocess.Popen(
-        machine.entering(["dnf", "-y", "--refresh", "install", "slow"]), stdout=subprocess.PIPE, text=True
-    ) as other:
+# Debian's rpm has to be told that it is meant.
+OTHERS_AT_WORK = {
+    "dnf": ["dnf", "-y", "--refresh", "install", "slow"],
+    "rpm": ["rpm", "--force-debian", "--install", f"{REPOSITORY}/noarch/slow-1.0-1.noarch.rpm"],
+}
+SLOW = "touch /run/holds\ntimeout 300 sh -c 'until [ -e /run/go-on ]; do sleep 0.1; done'"
+
+
+@pytest.fixture(params=OTHERS_AT_WORK)
+def busy(request: pytest.FixtureRequest, machine: Machine, local: None) -> Iterator[subprocess.Popen[str]]:
+    """Have another dnf, or rpm, hold the lock until /run/go-on exists, for five minutes at most."""
+    add(machine, Package("slow", post=SLOW))
+    argv = machine.entering(OTHERS_AT_WORK[request.param])
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as other:
         try:
-            wait_until(machine.path("/run/holds").exists, "the other dnf in its transaction")
+            wait_until(machine.path("/run/holds").exists, "the other one in its transaction")
             yield other
         finally:
             machine.path("/run/go-on").touch()
             other.communicate(timeout=300)
 
 
-def test_the_lock_of_another_dnf_is_waited_for(
+def test_the_lock_of_another_is_waited_for(
     machine: Machine, host: kk.Host, busy: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited = []

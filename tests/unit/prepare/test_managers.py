@@ -155,6 +155,7 @@ def test_an_unknown_package_is_told_by_name(here: kk.Host, text: str, name: str)
         "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7 (apt-get)",
         "dpkg: error: dpkg frontend lock was locked by another process with pid 7",
         "System management is locked by the application with pid 7 (zypper).",
+        "RPM: error: can't create transaction lock on /x/.rpm.lock (Resource temporarily unavailable)",
         "RPMDB already locked by 230\n  The application with PID 230 is: dnf\n    State  : Sleeping",
     ],
 )
