@@ -74,6 +74,7 @@ def test_somebody_works_at_it(console: Locator, world: World, page: Page) -> Non
     # Ctrl-C is the guest's, and so are keys that JupyterLab has a meaning for.
     type_line(page, "echo begun=$((1+1)); cat", "begun=2")
     page.keyboard.press("Control+b")
+    expect(console.locator(".xterm-rows")).to_contain_text("^B")
     page.keyboard.press("Control+c")
     expect(console.locator(".xterm-rows")).to_contain_text(re.compile(r"\^B\^C.*/ #", re.DOTALL))
     type_line(page, "echo stopped=$((1+1))", "stopped=2.*/ #")
