@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
 from pydantic import BaseModel, ConfigDict
@@ -95,13 +96,16 @@ def _lasting(link: Link) -> tuple[str, ...]:
 
 
 def _routes(network: Network, link: str) -> tuple[str, ...]:
-    """Leave out what routers announce, and every link's own link-local network."""
+    """Leave out what routers announce, and every link's own link-local network.
+
+    Nor does it count whether a gateway is said to be on the link, as ifupdown says of each.
+    """
     found = network.link(link)
     changing = (a for a in found.global_addresses if a.family == 6 and a.dynamic) if found else ()
     announced = {str(ipaddress.ip_interface(a.cidr).network).removesuffix("/128") for a in changing}
     return tuple(
         sorted(
-            route_text(route)
+            route_text(replace(route, onlink=False))
             for route in network.routes_on(link)
             if route.protocol != "ra" and not _own(route) and route.destination not in announced
         )

@@ -100,7 +100,8 @@ def plan_bridge(host: Host, spec: BridgeSpec) -> Plan:
     backend, after = _backend(decide.owner_of(network, spec.nic), spec.nic, host.uri), bridged(network, spec)
     change = Change(
         recipe=backend.bridge(network, spec),
-        back=backend.unbridge(after, spec.bridge),
+        # Managers have what was there in their files, which undo gives back.
+        back=iproute2.undo(network, spec) if backend is iproute2 else backend.unbridge(after, spec.bridge),
         before=expect(network, spec.nic, gone=spec.bridge),
         after=_expected(network, after, spec),
         timeout=spec.timeout,

@@ -3,7 +3,7 @@
 import kvmkit as kk
 from tests.lab.waiting import wait_until
 from tests.netlab.conftest import Booted
-from tests.netlab.lan import Guest, Lan, Owner, ip
+from tests.netlab.lan import ADDRESS, GATEWAY, Guest, Lan, Owner, ip
 from tests.netlab.scene import Picture, Scene, change_of, picture
 from tests.netlab.unmanaged import Iproute2
 
@@ -73,6 +73,18 @@ def test_a_vm_on_the_bridge_gets_an_address_and_is_reached(simple: Owner, booted
 
         assert address
         lan.client.run(["ping", "-n", "-c", "1", "-W", "10", address])
+
+
+def test_an_address_given_by_hand(simple: Owner, booted: Booted) -> None:
+    scene = booted(simple)
+    spec = {"addressing": "static", "address": f"{ADDRESS}/24", "gateway": GATEWAY}
+
+    report = kk.apply(scene.plan(timeout=PATIENT, **spec))
+
+    addresses = picture(scene.machine)["links"]["br0"]["addresses"]
+    assert [address[:2] for address in addresses if address[2] == "global"] == [(ADDRESS, 24)]
+    assert kk.undo(report).ok
+    scene.as_before()
 
 
 def test_a_firewall_that_cuts_vms_off_is_told_with_what_mends_it(booted: Booted, lan: Lan) -> None:

@@ -13,7 +13,7 @@ from kvmkit.bridge.picture import bridged, unbridged
 from kvmkit.bridge.recipe import TRIAL, Recipe
 from kvmkit.bridge.spec import BridgeSpec
 
-__all__ = ["bridge", "unbridge"]
+__all__ = ["bridge", "unbridge", "undo"]
 
 APPLY, RESTORE = f"{TRIAL}/apply", f"{TRIAL}/restore"
 
@@ -22,6 +22,12 @@ def bridge(network: Network, spec: BridgeSpec) -> Recipe:
     """Make the card a port of a new bridge, and move its addresses and routes there."""
     after = bridged(network, spec)
     return _recipe(_forward(after, spec.bridge, spec.nic), _backward(network, spec.bridge, spec.nic))
+
+
+def undo(network: Network, spec: BridgeSpec) -> Recipe:
+    """Take that back: nobody else knows what the card had, where the bridge was given another address."""
+    after = bridged(network, spec)
+    return _recipe(_backward(network, spec.bridge, spec.nic), _forward(after, spec.bridge, spec.nic))
 
 
 def unbridge(network: Network, bridge: str) -> Recipe:
