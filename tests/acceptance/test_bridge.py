@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ def on_lan() -> Iterator[VirtualHostOnLan]:
         yield host
 
 
-def bridge(**wishes: object) -> kk.BridgeSpec:
+def bridge(**wishes: Any) -> kk.BridgeSpec:
     # A trial has to last as long as an emulated machine takes over SSH.
     return kk.BridgeSpec(nic="eth0", bridge="br0", allow_guest=True, timeout=300, **wishes)
 
