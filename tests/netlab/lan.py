@@ -12,6 +12,7 @@ import shlex
 import signal
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -24,6 +25,8 @@ from tests.lab.waiting import wait_until
 
 ADDRESS, GATEWAY, MAC = "192.168.0.100", "192.168.0.1", "52:54:00:00:01:00"
 ADDRESS6, GATEWAY6 = "fd00:0:0:1::100", "fd00:0:0:1::1"
+INTERVAL = 0.005
+"""Seconds between two packets of a peer."""
 NAME, NAMED = "kvm.test", "192.168.0.77"
 """What the router's DNS knows."""
 
@@ -119,9 +122,11 @@ class LanHost(Machine):
 
     def stop(self) -> None:
         """End it, and the client's connection to it."""
-        if (ssh := connect(self.ssh_uri).ssh) and self._init:
-            subprocess.run([*ssh.argv, "-O", "exit"], capture_output=True, timeout=30, check=False)
-        super().stop()
+        try:
+            if (ssh := connect(self.ssh_uri).ssh) and self._init:
+                subprocess.run([*ssh.argv, "-O", "exit"], capture_output=True, timeout=30, check=False)
+        finally:
+            super().stop()
 
     def lose_power(self) -> None:
         """Switch it off: the disk stays, all else is gone."""
@@ -219,7 +224,9 @@ class Peer:
         enter = ["nsenter", "--target", str(lan.client.number), "--net", "--root", "--"]
         # A file, not a pipe, which would be full after 5 seconds.
         self._out = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed by stop)
-        self._ping = subprocess.Popen([*enter, "ping", "-D", "-n", "-i", "0.005", address], stdout=self._out)
+        self._ping = subprocess.Popen(
+            [*enter, "ping", "-D", "-n", "-i", str(INTERVAL), address], stdout=self._out
+        )
 
     def stop(self) -> "Interruption":
         """End, and say what was lost."""
@@ -229,13 +236,8 @@ class Peer:
             out.seek(0)
             lines = out.read()
         # [1700000000.123456] 64 bytes from 192.168.0.100: icmp_seq=12 ttl=63 time=0.052 ms
-        answers = re.findall(r"^\[([\d.]+)\] .* icmp_seq=(\d+) .* time=", lines, re.MULTILINE)
-        times, numbers = [float(time) for time, _ in answers], {int(number) for _, number in answers}
-        if not numbers:
-            return Interruption(0, 0, 0)
-        gap = max((later - sooner for sooner, later in pairwise(times)), default=0)
-        # What was on its way at the end is not lost.
-        return Interruption(max(numbers), max(numbers) - len(numbers), gap)
+        found = re.findall(r"^\[([\d.]+)\] .* icmp_seq=(\d+) .* time=([\d.]+) ms", lines, re.MULTILINE)
+        return interruption([(int(number), float(at), float(took) / 1000) for at, number, took in found])
 
 
 @dataclass(frozen=True)
@@ -246,13 +248,27 @@ class Interruption:
     ----------
     sent, lost
         How many packets were sent, and how many of those stayed without an answer.
-    gap
-        The longest time between two answers, in seconds.
+    seconds
+        The longest time without service: for which packets were lost, or after which the slowest was
+        answered. That a peer had to wait for a processor, and asked nothing meanwhile, does not count. Not
+        less than the time between two packets, as nothing shorter is seen.
     """
 
     sent: int
     lost: int
-    gap: float
+    seconds: float
+
+
+def interruption(answers: Sequence[tuple[int, float, float]]) -> Interruption:
+    """Judge by the answers: the number of a packet, when it came back, and how long that took (seconds)."""
+    if not answers:
+        return Interruption(0, 0, 0)
+    sent = {number: at - took for number, at, took in answers}
+    numbers = sorted(sent)
+    gaps = [sent[after] - sent[before] for before, after in pairwise(numbers) if after > before + 1]
+    longest = max([INTERVAL, *gaps, *(took for _, _, took in answers)])
+    # What was on its way at the end is not lost.
+    return Interruption(numbers[-1], numbers[-1] - len(numbers), longest)
 
 
 def cable(one: Machine, nic: str, other: Machine, other_nic: str) -> None:

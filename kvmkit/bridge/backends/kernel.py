@@ -29,13 +29,13 @@ def moving(after: Network, link: Link) -> Iterator[str]:
         yield f"route replace {_route(route)} dev {link.name}"
 
 
-def put_back_nic(network: Network, nic: str, bridge: str) -> Iterator[Argv]:
-    """Take a card out of a bridge, and give it what it has in `network`."""
+def put_back_nic(network: Network, nic: str, bridge: str, *, alone: bool = False) -> Iterator[Argv]:
+    """Take a card out of a bridge, and give it what it has in `network`; `alone` as in :func:`_put_back`."""
     yield from _argvs(f"link set dev {nic} nomaster", f"link delete dev {bridge}")
-    yield from _put_back(network, nic)
+    yield from _put_back(network, nic, alone=alone)
 
 
-def put_back_bridge(network: Network, nic: str, bridge: str) -> Iterator[Argv]:
+def put_back_bridge(network: Network, nic: str, bridge: str, *, alone: bool = False) -> Iterator[Argv]:
     """Make a bridge as it is in `network`, put the card into it, and give it what it has in `network`."""
     link = network.link(bridge) or Link(bridge, 0)
     settings = link.bridge or BridgeSettings()
@@ -46,26 +46,28 @@ def put_back_bridge(network: Network, nic: str, bridge: str) -> Iterator[Argv]:
         f"link set dev {nic} up",
         f"addr flush dev {nic} scope global",
     )
-    yield from _put_back(network, bridge)
+    yield from _put_back(network, bridge, alone=alone)
 
 
-def _put_back(network: Network, name: str) -> Iterator[Argv]:
+def _put_back(network: Network, name: str, *, alone: bool) -> Iterator[Argv]:
+    """Add addresses and routes.
+
+    A manager that has come to its end by then is told from one that is still at it: `alone` adds the routes
+    to neighbours as the manager has them, while one that goes on wants the kernel to make them.
+    """
     yield from _argvs(f"link set dev {name} up")
-    yield from _argvs(*_all(network, name))
-
-
-def _all(network: Network, name: str) -> Iterator[str]:
-    """Add what a manager has made by itself, too: routes to neighbours, the link-local address."""
     link = network.link(name)
     for address in link.addresses if link else ():
         if address.family == 4 or not address.dynamic:
-            yield f"addr add {_address(address)} dev {name} noprefixroute"
+            near = " noprefixroute" if alone else _metric(network, name, address)
+            yield from _argvs(f"addr add {_address(address)} dev {name}{near}")
     seen = set()
-    routes = [route for route in network.routes_on(name) if route.protocol != "ra"]
+    left = ("ra",) if alone else ("ra", "kernel")
+    routes = [route for route in network.routes_on(name) if route.protocol not in left]
     for route in sorted(routes, key=lambda route: bool(route.gateway)):
         key = (route.family, route.destination, route.metric)
         # Two addresses of one network have a route each; to `add`, they are the same.
-        yield f"route {'append' if key in seen else 'add'} {_route(route)} dev {name}"
+        yield from _argvs(f"route {'append' if key in seen else 'add'} {_route(route)} dev {name}")
         seen.add(key)
 
 

@@ -41,7 +41,7 @@ def bridge(network: Network, spec: BridgeSpec) -> Recipe:
             GENERATE,
             daemon.read,
             *daemon.change,
-            *put_back_nic(network, nic, bridge),
+            *put_back_nic(network, nic, bridge, alone=daemon.waits),
             *daemon.settle,
         ),
         keep_files={f"/etc/netplan/{name}": text for name, text in after.items()} | kept,
@@ -70,7 +70,7 @@ def unbridge(network: Network, bridge: str) -> Recipe:
             GENERATE,
             daemon.read,
             *daemon.change,
-            *put_back_bridge(network, nic, bridge),
+            *put_back_bridge(network, nic, bridge, alone=daemon.waits),
             *daemon.settle,
         ),
         keep_files={f"/etc/netplan/{name}": text for name, text in after.items()}
@@ -90,6 +90,8 @@ class _Daemon:
         Have it configure the card by them.
     settle
         Have it do so where the kernel has been changed behind its back.
+    waits
+        Whether it has come to its end when `change` has.
     """
 
     def __init__(self, network: Network, nic: str) -> None:
@@ -103,6 +105,7 @@ class _Daemon:
             self.read = ("nmcli", "connection", "reload")
             self.change = (("nmcli", "--wait", "10", "connection", "up", profile, "ifname", nic),)
             self.settle = ()
+        self.waits = bool(self.change)
 
     def free(self, bridge: str) -> tuple[Argv, ...]:
         """Have it configure the card alone; NetworkManager takes a bridge away whose profile is gone."""

@@ -50,7 +50,7 @@ def bridge(network: Network, spec: BridgeSpec) -> Recipe:
         restore=(
             _up(10, profiles.old, spec.nic),
             *profiles.forget(),
-            *put_back_nic(network, spec.nic, spec.bridge),
+            *put_back_nic(network, spec.nic, spec.bridge, alone=True),
             *profiles.remind(network, spec.nic),
         ),
         keep_files=dict(kept),
@@ -79,7 +79,7 @@ def unbridge(network: Network, bridge: str) -> Recipe:
             # Should they have been removed, and put back.
             *_load(kept),
             _up(10, profiles.port, nic),
-            *put_back_bridge(network, nic, bridge),
+            *put_back_bridge(network, nic, bridge, alone=True),
         ),
         keep_files=dict.fromkeys(kept),
         keep=profiles.forget(),

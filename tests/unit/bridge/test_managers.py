@@ -275,14 +275,14 @@ def test_netplan_refuses_what_it_cannot_take_over(read_capture: Read, text: str,
 
 def test_netplan_merges_files_as_netplan_does(read_capture: Read) -> None:
     files = {
-        "/etc/netplan/10-a.yaml": "# a\nnetwork: {ethernets: {eth0: {addresses: [192.168.0.100/24]}, e1: {}}}",
+        "/etc/netplan/10-a.yaml": "# a\nnetwork: {ethernets: {eth0: {addresses: [192.168.0.100/24]}, e: {}}}",
         "/etc/netplan/20-b.yaml": "network: {ethernets: {eth0: {addresses: [192.168.0.101/24], mtu: 1400}}}",
         "/lib/netplan/20-b.yaml": "network: {ethernets: {eth0: {addresses: [10.0.0.1/8]}}}",
     }
 
     found = netplan.bridge(replace(read_capture("netplan-networkd"), files=files), SPEC).trial_files
 
-    assert found["/run/netplan/10-a.yaml"] == "# a\nnetwork:\n  ethernets:\n    e1: {}\n"
+    assert found["/run/netplan/10-a.yaml"] == "# a\nnetwork:\n  ethernets:\n    e: {}\n"
     merged = found["/run/netplan/20-b.yaml"]
     assert "      addresses:\n        - 192.168.0.100/24\n        - 192.168.0.101/24\n" in merged
     assert "  ethernets:\n    eth0:\n      mtu: 1400\n" in merged
