@@ -27,6 +27,8 @@ DEFAULTS = {
 }
 """What need not be written: for the reader's sake, it would change nothing."""
 LISTS = ("dns", "dns-search", "dns-options", "dhcp-reject-servers")
+WAKERS = {"phy": 1, "unicast": 2, "multicast": 3, "broadcast": 4, "arp": 5, "magic": 6, "ignore": 15}
+"""Numbers of the bits of wake-on-lan (nm-setting-wired.h), which nmcli shows by name."""
 SWITCHES = {"yes": "true", "no": "false"}
 
 
@@ -73,5 +75,7 @@ def _keys(key: str, value: str) -> Iterator[tuple[str, str]]:
                 yield f"route{number}_options", ",".join(attributes)
     elif key in LISTS:
         yield key, "".join(f"{item.strip()};" for item in value.split(","))
+    elif key == "wake-on-lan":
+        yield key, str(sum(1 << WAKERS[name] for name in value.split(", ") if name in WAKERS))
     else:
         yield key, SWITCHES.get(value, value)
