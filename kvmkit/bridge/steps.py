@@ -16,7 +16,7 @@ from kvmkit.bridge.read import read_network
 from kvmkit.bridge.recipe import Recipe
 from kvmkit.bridge.script import FileChange, changes_of, taken_back
 from kvmkit.bridge.transaction import Standing, Transaction
-from kvmkit.errors import CommandFailed, Conflict, HostUnavailable, RolledBack
+from kvmkit.errors import CommandFailed, CommandTimeout, Conflict, HostUnavailable, RolledBack
 from kvmkit.host import Host
 from kvmkit.plan import Step
 from kvmkit.prepare.files import fingerprint, look
@@ -171,34 +171,45 @@ def _try(
     deadline = time.monotonic() + _usable(seconds)
     transaction.start(recipe, changes, seconds)
     seen: list[Check] = []
-    while failing := _failing(host, expected):
-        standing = _look(transaction)
-        over = standing is not None and standing.state not in ("running", "keep")
-        if not over or failing[0].check == CONNECTION:
-            seen = failing
-        # Else it may have been the network of before that was looked at.
-        if over or time.monotonic() > deadline:
+    latest: list[Check] = []
+    while True:
+        standing, unreachable = _look(transaction)
+        if standing and standing.state not in ("running", "keep"):
+            # What was seen latest may have been the network of before.
             break
-    if failing:
-        standing = transaction.decide("restore", bound=seconds + 120)
-        transaction.forget()
-        _settled(host, old)
-        raise RolledBack(f"{_told(seen)}: {standing.told}" if seen else standing.told)
+        seen = latest = unreachable or latest
+        if time.monotonic() > deadline:
+            break
+        if standing and standing.changed:
+            latest = _failing(host, expected)
+            if not latest:
+                return
+        else:
+            # To look closer would only slow the host down while it is away.
+            time.sleep(0.2)
+    standing = transaction.decide("restore", bound=seconds + 120)
+    transaction.forget()
+    _settled(host, old)
+    raise RolledBack(f"{_told(seen)}: {standing.told}" if seen else standing.told)
 
 
-def _look(transaction: Transaction) -> Standing | None:
+def _look(transaction: Transaction) -> tuple[Standing | None, list[Check]]:
+    """Ask how a trial stands; a host that cannot be asked is a row that fails."""
     try:
-        return transaction.look()
-    except (HostUnavailable, CommandFailed):
-        return None
+        return transaction.look(), []
+    except (HostUnavailable, CommandFailed) as error:
+        return None, [Check(CONNECTION, Status.FAIL, str(error))]
 
 
 def _failing(host: Host, expected: Expected) -> list[Check]:
     """Verify over a fresh connection; a host that cannot be reached by one fails, too."""
     try:
         network = read_network(host, reach=bool(expected.reach), fresh=True)
+    except CommandTimeout:
+        return [Check(CONNECTION, Status.FAIL, "the host does not answer on it")]
     except (HostUnavailable, CommandFailed) as error:
-        return [Check(CONNECTION, Status.FAIL, str(error))]
+        # What to try in a terminal is not to be tried in the midst of a trial.
+        return [Check(CONNECTION, Status.FAIL, str(error).partition(". ")[0])]
     return [row for row in compare(expected, network) if row.status is not Status.PASS]
 
 

@@ -13,7 +13,6 @@ from tests.lab.waiting import wait_until
 from tests.vhost.on_lan import VirtualHostOnLan
 from tests.vhost.pristine import pristine_on_lan
 
-FILES = "/etc/network /etc/resolv.conf /run/network /run/kvmkit /var/lib/kvmkit"
 ADDRESS = re.compile(r"kvmkit guest address: (\S+)")
 
 
@@ -28,11 +27,16 @@ def bridge(**wishes: Any) -> kk.BridgeSpec:
     return kk.BridgeSpec(nic="eth0", bridge="br0", allow_guest=True, timeout=300, **wishes)
 
 
-def network(host: kk.Host) -> tuple[object, ...]:
+def network(host: kk.Host) -> tuple[Any, ...]:
     """Tell all that a bridge changes; a lease's time and the order of links aside."""
     found = read_network(host)
     links = {link.name: (link.addresses, link.master, link.mac, link.up) for link in found.links}
     return links, set(found.routes), found.dns, found.files
+
+
+def on_bridge(host: kk.Host) -> str:
+    """Give the addresses that the host has on br0."""
+    return str(kk.bridges(host)["addresses"]["br0"])
 
 
 def test_a_bridge_is_kept_over_a_reboot_and_vms_on_it_are_reached(on_lan: VirtualHostOnLan) -> None:
@@ -41,17 +45,17 @@ def test_a_bridge_is_kept_over_a_reboot_and_vms_on_it_are_reached(on_lan: Virtua
     plan = kk.plan_bridge(host, bridge())
     assert kk.apply(plan).ok
     # The article's own check: the address is on the bridge now.
-    assert on_lan.address in kk.bridges(host).loc["br0", "addresses"]
+    assert on_bridge(host) == f"{on_lan.address}/24"
 
     on_lan.reboot()
-    assert on_lan.address in kk.bridges(host).loc["br0", "addresses"]
+    assert on_bridge(host) == f"{on_lan.address}/24"
     assert kk.plan_bridge(host, bridge()).empty
 
     assert kk.apply(kk.plan_vm(host, spec(on_lan).model_copy(update={"bridge": "br0"}))).ok
-    found = wait_until(
-        lambda: ADDRESS.search(kk.console_log(host, "web1")), "the router's address for a VM", BOOT_SECONDS
+    [address] = wait_until(
+        lambda: ADDRESS.findall(kk.console_log(host, "web1")), "the router's address for a VM", BOOT_SECONDS
     )
-    assert on_lan.ping(found[1])
+    assert on_lan.ping(address)
 
     kk.destroy(host, "web1")
     assert kk.undo(host, plan.id).ok
@@ -64,9 +68,8 @@ def test_a_wrong_gateway_cuts_nobody_off(on_lan: VirtualHostOnLan) -> None:
     host = kk.connect(on_lan.uri)
     before = network(host)
     wrong = {"addressing": "static", "address": f"{on_lan.address}/24", "gateway": "192.168.0.254"}
-    with pytest.raises(kk.ApplyFailed, match="the host put its network back") as caught:
+    with pytest.raises(kk.ApplyFailed, match=r"a fresh connection: .*: the host put its network back at"):
         kk.apply(kk.plan_bridge(host, bridge(**wrong).model_copy(update={"timeout": 60})))
 
-    assert "192.168.0.254" in str(caught.value)
     assert network(host) == before
     assert kk.pending(host) == []
