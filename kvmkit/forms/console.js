@@ -32,7 +32,12 @@ async function render({ model, el }) {
   term.open(screen);
 
   let seen = -1; // bytes that this view shows; -1: not yet what was said before it was there
-  const type = (typed) => model.send({ kind: "type", text: typed });
+  let replaying = false;
+
+  function type(text) {
+    // xterm.js answers what a guest asks of a terminal: once is enough, not again when a page shows it again.
+    if (!replaying) model.send({ kind: "type", text, view, focused: screen.contains(document.activeElement) });
+  }
 
   function say() {
     const attached = model.get("state") === "attached";
@@ -53,7 +58,8 @@ async function render({ model, el }) {
   function show(message, buffers) {
     if (message.kind === "replay" && message.view === view) {
       term.reset();
-      write(buffers[0]);
+      replaying = true;
+      write(buffers[0], () => (replaying = false));
       seen = message.end;
     } else if (message.kind === "output" && seen >= 0 && message.start >= seen) {
       write(buffers[0]);
@@ -62,8 +68,8 @@ async function render({ model, el }) {
     say();
   }
 
-  function write(buffer) {
-    term.write(new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength));
+  function write(buffer, written) {
+    term.write(new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength), written);
   }
 
   function keys(event) {
@@ -95,8 +101,8 @@ async function render({ model, el }) {
   term.attachCustomKeyEventHandler(keys);
   term.onData(type);
   size.onclick = () => {
-    type(` stty columns ${term.cols} rows ${term.rows}\r`);
     term.focus();
+    type(` stty columns ${term.cols} rows ${term.rows}\r`);
   };
   leave.onclick = () => model.send({ kind: "leave" });
   model.on("msg:custom", show);

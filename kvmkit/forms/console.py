@@ -102,6 +102,7 @@ class Console(anywidget.AnyWidget):
         self._lock = threading.Lock()
         self._said = bytearray()
         self._total = 0
+        self._newest = ""
         where = session.host.uri.partition("?")[0]  # a key file's name would fill the line
         super().__init__(title=f"Console of VM {session.name} on {where}")
         self.on_msg(self._asked)
@@ -168,6 +169,7 @@ class Console(anywidget.AnyWidget):
             self.send({"kind": "library"}, buffers=[_library()])
         elif message["kind"] == "view":
             # A page that is loaded again, or a second view, begins with what was said before.
+            self._newest = message["view"]
             with self._lock:
                 said, end = bytes(self._said[-REPLAYED:]), self._total
             self.send({"kind": "replay", "view": message["view"], "end": end}, buffers=[said])
@@ -175,6 +177,8 @@ class Console(anywidget.AnyWidget):
             return
         elif message["kind"] == "leave":
             session.leave()
+        elif not (message["focused"] or message["view"] == self._newest):
+            return  # every view answers what a guest asks of a terminal, and one answer is enough
         elif self.state == "attached":
             with contextlib.suppress(WrongState):  # it ended just now, which the page is about to be told
                 session.send(message["text"].encode())
