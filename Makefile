@@ -14,7 +14,7 @@ PARAMETERS ?=
 # For `make virtual-host`: ready; bare, on which libvirt and QEMU are not installed yet; or selinux.
 VHOST ?= ready
 
-.PHONY: help lab test acceptance virtual-host bench notebooks docs lint lock clean system test-system
+.PHONY: help lab test acceptance acceptance-long virtual-host bench notebooks docs lint lock clean system test-system
 
 help: ## List what there is to make
 	@sed -n -e 's/%/NAME/' -e 's/^\([a-zA-Z-]*\):.* ## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -32,6 +32,9 @@ test: test-system .venv/stamp $(XTERM) ## Set up what is missing, then run every
 # The bound is for a machine on which the virtual host's images are not built yet; building is silent.
 acceptance: test-system .venv/stamp ## Run the runbooks against a virtual KVM host
 	timeout --foreground --kill-after=10 3600 $(BIN)/python -m pytest -v --durations=0 -o faulthandler_timeout=1800 tests/acceptance
+
+acceptance-long: test-system .venv/stamp ## Break bridges at fifty random moments on each network manager
+	timeout --foreground --kill-after=10 7200 $(BIN)/python -m pytest -v -o faulthandler_timeout=3600 tests/long
 
 virtual-host: test-system .venv/stamp ## Start a throw-away KVM host to try the runbooks on, until Ctrl-C
 	@$(BIN)/python -m tests.vhost $(VHOST)

@@ -45,6 +45,11 @@ class Standing:
         return self.state in ("kept", "restored", "absent")
 
     @property
+    def changed(self) -> bool:
+        """Whether the commands of the trial have all been carried out."""
+        return any(what == "applied" for _, _, what in self._events())
+
+    @property
     def seconds_away(self) -> float:
         """From the first change until the host had put itself back, by its own clock; 0 if it has not."""
         events = dict(reversed([(what, since) for since, _, what in self._events()]))

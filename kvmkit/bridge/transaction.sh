@@ -44,7 +44,7 @@ detach() {
         systemd-run --quiet --collect --property=KillMode=process sh "$trial/engine" "$1" </dev/null; then
         return
     fi
-    setsid -f sh "$trial/engine" "$1" </dev/null >/dev/null 2>&1
+    setsid sh "$trial/engine" "$1" </dev/null >/dev/null 2>&1 &
 }
 
 # wait_for SECONDS COMMAND...
@@ -109,6 +109,8 @@ guard() {
 }
 
 watchdog() {
+    # One that was killed while it cleared away had done all else.
+    [ -e outcome ] && clear_away && return
     echo $$ >armed.new
     mv armed.new armed
     until ruled >/dev/null; do
@@ -137,7 +139,11 @@ watchdog() {
 finish() { # OUTCOME; whoever was in the folder stays in it when its name changes
     note "$1"
     echo "$1" >outcome
-    mv "$trial" "$home/$(cat id)"
+    clear_away
+}
+
+clear_away() {
+    [ "$(cat "$trial/id" 2>/dev/null)" != "$(cat id)" ] || mv "$trial" "$home/$(cat id)"
     for file in *; do
         case $file in log | outcome) ;; *) rm -rf "$file" ;; esac
     done

@@ -31,7 +31,7 @@ def _rows(lan: Lan, owner: Owner) -> list[Row]:
             lost.append(seen.lost)
             kk.undo(report)
             scene.as_before()
-            return seen.gap
+            return seen.seconds
 
         def theirs() -> float:
             peer = Peer(lan)
@@ -39,7 +39,7 @@ def _rows(lan: Lan, owner: Owner) -> list[Row]:
             lan.client.run(["ping", "-n", "-c", "1", "-W", "30", machine.address])
             seen = peer.stop()
             _take_back(scene, plan)
-            return seen.gap
+            return seen.seconds
 
         pairs = alternate(ROUNDS, ours, theirs)
     compared = compare(f"`kk.apply` of a bridge: {owner.name}", "its bare commands", pairs, bound=1.2)

@@ -2,6 +2,7 @@
 
 from tests.bench.imports import third_party_imports
 from tests.bench.measure import Row, alternate, compare, table
+from tests.netlab.lan import Interruption, interruption
 
 
 def test_the_sides_take_turns_and_the_first_round_does_not_count() -> None:
@@ -44,3 +45,25 @@ def test_the_dependencies_are_the_imports_of_others_modules() -> None:
 
     assert {"import libvirt", "import pandas as pd", "from lxml import etree"} <= set(lines)
     assert not [line for line in lines if "kvmkit" in line or "subprocess" in line or "__future__" in line]
+
+
+def test_an_interruption_is_what_was_lost_or_late_and_not_what_was_never_asked() -> None:
+    # Number, when it came back, how long that took.
+    answers = [
+        (1, 10.001, 0.001),
+        (2, 10.5, 0.001),
+        (3, 10.506, 0.002),
+        (7, 10.526, 0.001),
+        (8, 10.53, 0.001),
+    ]
+
+    found = interruption(answers)
+
+    assert (found.sent, found.lost) == (8, 3)
+    assert round(found.seconds, 3) == 0.021
+    assert round(interruption([*answers, (9, 11.6, 1.05)]).seconds, 3) == 1.05
+
+
+def test_a_peer_sees_nothing_shorter_than_the_time_between_two_packets() -> None:
+    assert interruption([(1, 10.001, 0.001), (2, 10.006, 0.001)]) == Interruption(2, 0, 0.005)
+    assert interruption([]) == Interruption(0, 0, 0)
