@@ -167,7 +167,7 @@ class LanHost(Machine):
         for number, nic in enumerate(("eth0", "eth1")):
             cable(self._lan.router, _port(nic), self, nic)
             ip(self._lan.router, f"link set {_port(nic)} master lan{number}")
-        ip(self, f"link set eth0 address {MAC}", "link set eth1 address 52:54:00:00:01:01")
+        ip(self, f"link set eth0 address {MAC}", "link set eth1 address 52:54:00:00:02:00")
         self._owner.boot(self)
         self.run(["/usr/sbin/sshd"])
         self._name_address()

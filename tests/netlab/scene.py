@@ -167,7 +167,7 @@ def altered(plan: kk.Plan, alter: Callable[[Recipe], Recipe]) -> kk.Plan:
 def interrupted(recipe: Recipe, argv: Sequence[str]) -> Recipe:
     """Have a command run in the middle of it: between two others, or between two lines of a batch."""
     commands = [argv for command in recipe.apply for argv in _commands(recipe, command)]
-    middle = (len(commands) + 1) // 2
+    middle = len(commands) // 2
     return recipe.model_copy(
         update={"apply": (*commands[:middle], tuple(argv), *commands[middle:])},
     )
