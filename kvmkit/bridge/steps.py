@@ -26,6 +26,8 @@ from kvmkit.report import Check, Status
 __all__ = ["Change", "trial_steps"]
 
 CONNECTION = "a fresh connection"
+ALONE_SECONDS = 0.5
+"""For which a host that carries out commands is left alone."""
 SETTLE_SECONDS = 30
 """For a network that was put back: a DHCP lease, the detection of duplicate addresses."""
 
@@ -170,6 +172,8 @@ def _try(
     old, expected = pictures
     deadline = time.monotonic() + _usable(seconds)
     transaction.start(recipe, changes, seconds)
+    # Whatever looks now slows the host down while it is away.
+    time.sleep(ALONE_SECONDS)
     seen: list[Check] = []
     latest: list[Check] = []
     while True:
@@ -185,8 +189,7 @@ def _try(
             if not latest:
                 return
         else:
-            # To look closer would only slow the host down while it is away.
-            time.sleep(0.2)
+            time.sleep(ALONE_SECONDS)
     standing = transaction.decide("restore", bound=seconds + 120)
     transaction.forget()
     _settled(host, old)
