@@ -133,6 +133,8 @@ def _keeping(changes: Sequence[FileChange]) -> Iterator[str]:
         elif change.content is None:
             yield _files_sh("remove", change.path)
         else:
+            # A drop-in's folder may be new.
+            yield shlex.join(["mkdir", "-p", change.path.rpartition("/")[0]])
             size = str(len(change.content.encode()))
             yield f"{_files_sh('write', change.path, size)} <new.{number}"
 

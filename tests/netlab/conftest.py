@@ -8,14 +8,21 @@ import pytest
 from tests.lab import root
 from tests.lab.machine import unavailable
 from tests.netlab.lan import Lan, LanHost, Owner
+from tests.netlab.managers import Netplan, Networkd, NetworkManager
 from tests.netlab.scene import Scene
 from tests.netlab.unmanaged import Ifupdown, Iproute2
 
-SIMPLE: tuple[Owner, ...] = (Iproute2(), Ifupdown())
+SIMPLE: tuple[Owner, ...] = (Iproute2(), Ifupdown(), NetworkManager(), Networkd(), Netplan(Networkd()))
 """The article's host: one address, one gateway."""
-MANY: tuple[Owner, ...] = (Iproute2(many=True), Ifupdown(many=True))
+MANY: tuple[Owner, ...] = (
+    Iproute2(many=True),
+    Ifupdown(many=True),
+    NetworkManager(many=True),
+    Networkd(many=True),
+    Netplan(NetworkManager(), many=True),
+)
 """More addresses, IPv6, routes with metrics."""
-LEASED: tuple[Owner, ...] = (Ifupdown(),)
+LEASED: tuple[Owner, ...] = (Ifupdown(), NetworkManager(), Networkd())
 """Those that speak DHCP."""
 
 Booted = Callable[..., Scene]

@@ -14,6 +14,7 @@ SECOND = "192.168.0.101"
 PROFILE = "0d7c2a0e-7c9f-4f0f-9d36-1f4d3f4a0001"
 """UUID of NetworkManager's profile of eth0; its name is `lan`."""
 
+_NM_PID = "/run/NetworkManager/NetworkManager.pid"
 _DISPATCHER = "/usr/share/dbus-1/system-services/org.freedesktop.nm_dispatcher.service"
 _NM_CONF = """\
 [main]
@@ -134,12 +135,14 @@ class NetworkManager:
         """Start the daemon; it answers when this returns."""
         # It comes and goes as it likes, and has nothing to do here.
         host.path(_DISPATCHER).unlink(missing_ok=True)
+        # Of one that was killed: while that has not been reaped, another one takes it for running.
+        host.path(_NM_PID).unlink(missing_ok=True)
         host.run(["NetworkManager"])
         wait_until(lambda: self._state(host), "NetworkManager answers")
 
     def pid(self, host: LanHost) -> int:
         """Give the daemon's number on the host."""
-        return int(host.path("/run/NetworkManager/NetworkManager.pid").read_text())
+        return int(host.path(_NM_PID).read_text())
 
     def _state(self, host: LanHost) -> str:
         return host.run(["nmcli", "-g", "GENERAL.STATE", "device", "show", "eth0"], check=False).stdout

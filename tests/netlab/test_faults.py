@@ -25,7 +25,12 @@ plan = kk.Plan.model_validate_json(sys.stdin.readline())
 kk.apply(plan, ask=lambda step, seconds: bool(sys.stdin.readline()))
 """
 """A caller who would wait for an answer for ever."""
-FOLDERS = {"ifupdown": "/etc/network"}
+FOLDERS = {
+    "NetworkManager": "/etc/NetworkManager/system-connections",
+    "ifupdown": "/etc/network",
+    "netplan": "/etc/netplan",
+    "systemd-networkd": "/etc/systemd/network",
+}
 """Where an owner of a NIC keeps its configuration."""
 FULL = """\
 cp -a "$1" /tmp/folder

@@ -38,6 +38,7 @@ def bridge(network: Network, spec: BridgeSpec) -> Recipe:
         apply=(_private(after), GENERATE, daemon.read, *daemon.change),
         restore=(
             *clear,
+            *((_sweep(f"/etc/{drop_in}"),) if pin else ()),
             GENERATE,
             daemon.read,
             *daemon.change,
