@@ -54,15 +54,3 @@ def test_a_ready_host_fails_nowhere(ready: VirtualHost) -> None:
     assert found["/dev/kvm"].found == "the processor shows svm and libvirt-qemu can use /dev/kvm"
     told = {name: row.status for name, row in found.items() if name != "libvirt answers"}
     assert told == recorded("debian12.txt")
-
-
-def test_libvirt_is_back_after_a_reboot(ready: VirtualHost) -> None:
-    host = kk.connect(ready.uri)
-    assert kk.pools(host).loc["default", "active"]
-    before = ready.boot_id()
-    ready.reboot()
-
-    assert ready.boot_id() != before
-    assert kk.check_host(host).ok
-    assert kk.pools(host).loc["default", "active"]
-    assert kk.networks(host).loc["default", "active"]

@@ -1,5 +1,6 @@
-"""The LAN and its hosts, as in the netlab."""
+"""The LAN and its hosts, as in the netlab; the virtual hosts, as in the acceptance tests."""
 
+from tests.acceptance.conftest import possible, ready, selinux
 from tests.netlab.conftest import booted, lan, pytest_generate_tests
 
-__all__ = ["booted", "lan", "pytest_generate_tests"]
+__all__ = ["booted", "lan", "possible", "pytest_generate_tests", "ready", "selinux"]

@@ -44,9 +44,9 @@ class VirtualHostOnLan(VirtualHost):
         rows = [line.split() for line in leases.read_text().splitlines()] if leases.exists() else []
         return next((row[2] for row in rows if row[1] == MAC), "")
 
-    def ping(self, address: str) -> bool:
-        """Whether the client in the other subnet gets an answer from an address."""
-        return self.lan.client.run(["ping", "-c", "1", "-W", "5", address], check=False).returncode == 0
+    def ping_from_router(self, address: str) -> bool:
+        """Whether the router gets an answer from an address of the LAN."""
+        return self.lan.router.run(["ping", "-c", "1", "-W", "5", address], check=False).returncode == 0
 
 
 def _in_network(number: int) -> list[str]:
