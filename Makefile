@@ -33,7 +33,7 @@ test: test-system .venv/stamp $(XTERM) ## Set up what is missing, then run every
 acceptance: test-system .venv/stamp ## Run the runbooks against a virtual KVM host
 	timeout --foreground --kill-after=10 3600 $(BIN)/python -m pytest -v --durations=0 -o faulthandler_timeout=1800 tests/acceptance
 
-acceptance-long: test-system .venv/stamp ## Prove what takes hours: SELinux, and bridges broken at fifty random moments
+acceptance-long: test-system .venv/stamp ## Prove what takes hours: each preparing plan, SELinux, random faults of bridges
 	timeout --foreground --kill-after=10 7200 $(BIN)/python -m pytest -v -o faulthandler_timeout=3600 tests/long
 
 virtual-host: test-system .venv/stamp ## Start a throw-away KVM host to try the runbooks on, until Ctrl-C

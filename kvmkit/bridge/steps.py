@@ -16,7 +16,7 @@ from kvmkit.bridge.read import read_network
 from kvmkit.bridge.recipe import Recipe
 from kvmkit.bridge.script import FileChange, changes_of, taken_back
 from kvmkit.bridge.transaction import Standing, Transaction
-from kvmkit.errors import CommandFailed, CommandTimeout, Conflict, HostUnavailable, RolledBack
+from kvmkit.errors import CommandFailed, CommandTimeout, Conflict, HostUnavailable, KvmkitError, RolledBack
 from kvmkit.host import Host
 from kvmkit.plan import Step
 from kvmkit.prepare.files import fingerprint, look
@@ -201,18 +201,22 @@ def _look(transaction: Transaction) -> tuple[Standing | None, list[Check]]:
     try:
         return transaction.look(), []
     except (HostUnavailable, CommandFailed) as error:
-        return None, [Check(CONNECTION, Status.FAIL, str(error))]
+        return None, [_unreachable(error)]
+
+
+def _unreachable(error: KvmkitError) -> Check:
+    # What to try in a terminal is not to be tried in the midst of a trial.
+    silent = isinstance(error, CommandTimeout)
+    found = "the host does not answer on it" if silent else str(error).partition(". ")[0]
+    return Check(CONNECTION, Status.FAIL, found)
 
 
 def _failing(host: Host, expected: Expected) -> list[Check]:
     """Verify over a fresh connection; a host that cannot be reached by one fails, too."""
     try:
         network = read_network(host, reach=bool(expected.reach), fresh=True)
-    except CommandTimeout:
-        return [Check(CONNECTION, Status.FAIL, "the host does not answer on it")]
     except (HostUnavailable, CommandFailed) as error:
-        # What to try in a terminal is not to be tried in the midst of a trial.
-        return [Check(CONNECTION, Status.FAIL, str(error).partition(". ")[0])]
+        return [_unreachable(error)]
     return [row for row in compare(expected, network) if row.status is not Status.PASS]
 
 

@@ -135,7 +135,7 @@ class Transaction:
 
     def look(self) -> Standing:
         """Ask how it stands."""
-        state, _, log = self._do("look", self.id).stdout.partition("\n")
+        state, _, log = self._do("look", self.id, timeout=20).stdout.partition("\n")
         return Standing(state, log)
 
     def decide(self, word: Literal["keep", "restore"], bound: float = 180) -> Standing:
