@@ -112,6 +112,13 @@ _NETPLAN_MANY = f"""\
 _NETPLAN_DHCP = "      dhcp4: true\n"
 
 
+_BUS = "org.freedesktop.DBus"
+_NM_OWNED = [
+    *("busctl", "call", _BUS, "/org/freedesktop/DBus", _BUS),
+    *("NameHasOwner", "s", "org.freedesktop.NetworkManager"),
+]
+
+
 @dataclass
 class NetworkManager:
     """NetworkManager with a keyfile profile."""
@@ -137,6 +144,10 @@ class NetworkManager:
         host.path(_DISPATCHER).unlink(missing_ok=True)
         # Of one that was killed: while that has not been reaped, another one takes it for running.
         host.path(_NM_PID).unlink(missing_ok=True)
+        # And the bus may not have seen its end: another one gives up then.
+        wait_until(
+            lambda: host.run(_NM_OWNED).stdout == "b false\n", "NetworkManager's name is free on the bus"
+        )
         host.run(["NetworkManager"])
         wait_until(lambda: self._state(host), "NetworkManager answers")
 

@@ -1,6 +1,7 @@
 """A daemon that goes away and comes back, a command that does not end, and how often a host is asked."""
 
 import time
+from typing import Any
 from collections.abc import Iterator
 
 import pytest
@@ -101,9 +102,9 @@ def test_facts_come_in_few_round_trips(host: kk.Host, monkeypatch: pytest.Monkey
     asked = []
     run = commands.Ssh.run
 
-    def counted(self: commands.Ssh, argv: list[str], stdin: str, timeout: float) -> commands.Result:
+    def counted(self: commands.Ssh, argv: list[str], *how: Any) -> commands.Result:
         asked.append(argv)
-        return run(self, argv, stdin, timeout)
+        return run(self, argv, *how)
 
     monkeypatch.setattr(commands.Ssh, "run", counted)
 
