@@ -1,8 +1,8 @@
 """A daemon that goes away and comes back, a command that does not end, and how often a host is asked."""
 
 import time
-from typing import Any
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
