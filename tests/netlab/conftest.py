@@ -23,7 +23,7 @@ MANY: tuple[Owner, ...] = (
 )
 """More addresses, IPv6, routes with metrics."""
 LEASED: tuple[Owner, ...] = (Ifupdown(), NetworkManager(), Networkd())
-"""Those that speak DHCP. Without netplan: undo leaves an empty folder in /etc/systemd/network there (CHANGELOG)."""
+"""Those that speak DHCP, but for netplan: undo leaves an empty folder there (CHANGELOG)."""
 
 Booted = Callable[..., Scene]
 
