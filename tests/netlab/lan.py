@@ -165,6 +165,8 @@ class LanHost(Machine):
 
     def _boot(self) -> None:
         for number, nic in enumerate(("eth0", "eth1")):
+            # The kernel takes the cables of a machine that is gone away in its own time.
+            self._lan.router.run(["ip", "link", "delete", "dev", _port(nic)], check=False)
             cable(self._lan.router, _port(nic), self, nic)
             ip(self._lan.router, f"link set {_port(nic)} master lan{number}")
         ip(self, f"link set eth0 address {MAC}", "link set eth1 address 52:54:00:00:02:00")
