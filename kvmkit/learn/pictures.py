@@ -57,6 +57,24 @@ def picture_of_modes() -> Picture:
         In place of the article's picture of KVM's architecture.
     """
     parts = [
+        *_modes(),
+        _text(10, 20, "guest mode", bold=True),
+        _text(250, 20, "host's user mode", bold=True),
+        _text(10, 240, "host's kernel mode", bold=True),
+        *_arrow(176, 248, 176, 194, GUEST),
+        *_arrow(198, 194, 198, 248, GUEST),
+        _text(206, 222, "enter, exit"),
+        *_arrow(330, 194, 330, 248, USER),
+        *_arrow(360, 248, 360, 194, USER),
+        _text(370, 222, "ioctl, return"),
+        *_arrow(498, 60, 472, 60, USER),
+    ]
+    return Picture(_svg(680, 410, MODES, parts), MODES)
+
+
+def _modes() -> list[etree._Element]:
+    """Draw who is in which mode."""
+    return [
         *_box(10, 30, 200, 76, GUEST, "the guest's programs", ["ring 3 of guest mode"]),
         *_box(
             10,
@@ -94,18 +112,7 @@ def picture_of_modes() -> Picture:
         *_box(
             10, 356, 660, 44, "currentColor", "processor with VT-x or AMD-V, memory, disks, network cards", []
         ),
-        _text(10, 20, "guest mode", bold=True),
-        _text(250, 20, "host's user mode", bold=True),
-        _text(10, 240, "host's kernel mode", bold=True),
-        *_arrow(176, 248, 176, 194, GUEST),
-        *_arrow(198, 194, 198, 248, GUEST),
-        _text(206, 222, "enter, exit"),
-        *_arrow(330, 194, 330, 248, USER),
-        *_arrow(360, 248, 360, 194, USER),
-        _text(370, 222, "ioctl, return"),
-        *_arrow(498, 60, 472, 60, USER),
     ]
-    return Picture(_svg(680, 410, MODES, parts), MODES)
 
 
 LOOP = """\

@@ -1,8 +1,11 @@
 """What the tests on the practice host share."""
 
+from collections.abc import Iterator
+
 import pytest
 
 import kvmkit as kk
+from kvmkit.sandbox import Sandbox
 from tests.practice.kernels import URI
 
 
@@ -19,3 +22,14 @@ def host() -> kk.Host:
 def create_plan() -> kk.Plan:
     """Plan a VM with all that a plan can have; planned once, as virt-install takes its time."""
     return kk.plan_vm(kk.connect(URI), kk.VMSpec(name="web1", cdrom="rescue.iso", autostart=True))
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """Give a practice host's network of the test's own."""
+    try:
+        found = Sandbox()
+    except kk.Unsupported as error:
+        pytest.skip(str(error))
+    yield found
+    found.end()

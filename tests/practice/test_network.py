@@ -1,7 +1,6 @@
 """What the probe tells of a real network: that of the sandbox, changed by `ip`; in every shell."""
 
 import shutil
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,16 +11,6 @@ from kvmkit.bridge.read import parse_network, probe_script
 from kvmkit.sandbox import Sandbox
 
 SHELLS = [["dash"], ["bash", "--posix"], ["busybox", "sh"], ["sh"]]
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    try:
-        found = Sandbox()
-    except kk.Unsupported as error:
-        pytest.skip(str(error))
-    yield found
-    found.end()
 
 
 def ip(sandbox: Sandbox, *lines: str) -> None:

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,16 +12,6 @@ import kvmkit as kk
 from kvmkit.sandbox import Sandbox
 from tests.lab.waiting import wait_until
 from tests.practice.kernels import URI
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    try:
-        found = Sandbox()
-    except kk.Unsupported as error:
-        pytest.skip(str(error))
-    yield found
-    found.end()
 
 
 def run(sandbox: Sandbox, *argv: str) -> str:
