@@ -48,6 +48,7 @@ from kvmkit.forms import (
     vm_form,
 )
 from kvmkit.host import Host, connect
+from kvmkit.install.spec import InstallSpec
 from kvmkit.plan import Plan, Step
 from kvmkit.practice import fresh_practice_host
 from kvmkit.prepare.defaults import plan_defaults
@@ -82,6 +83,7 @@ __all__ = [
     "Fix",
     "Host",
     "HostUnavailable",
+    "InstallSpec",
     "InvalidSpec",
     "InvalidURI",
     "KvmkitError",

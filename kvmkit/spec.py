@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
 
 from kvmkit.errors import InvalidSpec
 
-__all__ = ["Spec"]
+__all__ = ["Spec", "unshown"]
+
+
+def unshown(message: str) -> PydanticCustomError:
+    """Give a validator's error about a value that must not be shown."""
+    return PydanticCustomError("unshown", "{message}", {"message": message})
 
 
 class Spec(BaseModel):
@@ -27,14 +33,16 @@ class Spec(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise InvalidSpec(_messages(error)) from None
+            raise InvalidSpec(self._messages(error)) from None
 
-
-def _messages(error: ValidationError) -> dict[str, str]:
-    messages = {}
-    for item in error.errors(include_url=False):
-        field = ".".join(str(part) for part in item["loc"]) or "spec"
-        value = repr(item["input"])
-        shown = value if len(value) <= 60 else f"{value[:57]}…"
-        messages[field] = f"{shown}: {item['msg'].removeprefix('Value error, ')}"
-    return messages
+    @classmethod
+    def _messages(cls, error: ValidationError) -> dict[str, str]:
+        messages = {}
+        for item in error.errors(include_url=False):
+            field = ".".join(str(part) for part in item["loc"]) or "spec"
+            value = repr(item["input"])
+            shown = value if len(value) <= 60 else f"{value[:57]}…"
+            secret = field in cls.model_fields and cls.model_fields[field].exclude
+            head = "" if secret or item["type"] == "unshown" else f"{shown}: "
+            messages[field] = f"{head}{item['msg'].removeprefix('Value error, ')}"
+        return messages

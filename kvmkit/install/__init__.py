@@ -1,0 +1,1 @@
+"""Installing an operating system: from a tree, an ISO or a cloud image, by hand or unattended."""
