@@ -15,7 +15,7 @@ from kvmkit.vm.describe import Disk
 from kvmkit.vm.ownership import backing_files, definitions, users_of
 from kvmkit.vm.xml import parse
 
-__all__ = ["GIB", "create_volume", "delete_volume"]
+__all__ = ["GIB", "CreateVolume", "create_volume", "delete_volume", "find_volume"]
 
 GIB = 2**30
 UNTOUCHED = 2**20
@@ -57,7 +57,7 @@ def _volume_xml(disk: Disk) -> str:
     return etree.tostring(volume, encoding="unicode")
 
 
-def _find(connection: libvirt.virConnect, pool: str, name: str) -> libvirt.virStorageVol | None:
+def find_volume(connection: libvirt.virConnect, pool: str, name: str) -> libvirt.virStorageVol | None:
     """Find a volume; None if there is none of that name."""
     volumes = connection.storagePoolLookupByName(pool).listAllVolumes()
     return next((v for v in volumes if v.name() == name), None)
@@ -70,7 +70,7 @@ class CreateVolume:
         """Whether it is there; begun but not recorded, it must be just as we make it, and empty."""
         pool, name = step.args["pool"], step.args["name"]
         with host.reading(f"look for volume {name}") as connection:
-            volume = _find(connection, pool, name)
+            volume = find_volume(connection, pool, name)
             found = None if volume is None else parse(volume.XMLDesc())
         if found is None:
             return False
@@ -97,7 +97,7 @@ class DeleteVolume:
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
         """Whether it is gone."""
         with host.reading(f"look for volume {step.args['name']}") as connection:
-            return _find(connection, step.args["pool"], step.args["name"]) is None
+            return find_volume(connection, step.args["pool"], step.args["name"]) is None
 
     def make(self, host: Host, step: Step, token: str) -> None:
         """Delete it."""
@@ -116,7 +116,7 @@ def _delete(host: Host, volume: dict[str, Any]) -> None:
             raise Conflict(
                 f"volume {volume['name']} is in use by {', '.join(users)} on {host.uri}; it is kept"
             )
-        found = _find(connection, volume["pool"], volume["name"])
+        found = find_volume(connection, volume["pool"], volume["name"])
         if found is not None:
             found.delete(0)
 

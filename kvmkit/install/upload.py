@@ -1,0 +1,212 @@
+"""Files of this machine put into a pool by libvirt's own stream, which goes wherever its connection goes."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import time
+from dataclasses import asdict, dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+import libvirt
+from lxml import etree
+from pydantic import SecretStr
+
+from kvmkit.actions import action
+from kvmkit.errors import Conflict, NotFound
+from kvmkit.host import Host
+from kvmkit.plan import Step
+from kvmkit.progress import tell
+from kvmkit.vm.storage import CreateVolume, find_volume
+from kvmkit.vm.xml import parse
+
+__all__ = ["Upload", "size_text", "upload_volume"]
+
+MIB = 2**20
+HEAD = MIB
+"""Bytes by which a volume that a killed process left is recognised."""
+REFRESH_SECONDS = 60
+"""How long libvirt has to look at the pool, which it does by itself after an upload."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A volume and what is to be in it; sizes in bytes.
+
+    Attributes
+    ----------
+    pool, name, path
+        The volume; `path` as on the host.
+    size
+        How much is sent.
+    source
+        The file on this machine; empty if `content` is sent.
+    content
+        What is sent, if nobody else may know: it is in no journal.
+    sha256
+        What `source` has to have when it is sent; empty: it is not looked at.
+    format, capacity
+        What is in it, as QEMU sees it; 0: as much as is sent.
+    temporary
+        Whether a later step of the same plan removes it again: then it need not be there for ever.
+    """
+
+    pool: str
+    name: str
+    path: str
+    size: int
+    source: str = ""
+    content: bytes = field(default=b"", repr=False)
+    sha256: str = ""
+    format: str = "raw"
+    capacity: int = 0
+    temporary: bool = False
+
+
+def upload_volume(upload: Upload) -> Step:
+    """Plan to make a volume and to fill it."""
+    args = asdict(upload)
+    content = args.pop("content")
+    secrets = {"content": SecretStr(base64.b64encode(content).decode())} if content else {}
+    args["capacity"] = upload.capacity or upload.size
+    return Step(
+        action="volume-upload",
+        title=f"upload volume {upload.name} to pool {upload.pool}: {size_text(upload.size)}",
+        undo="delete it, with what is on it by then",
+        args=args,
+        secrets=secrets,
+    )
+
+
+class UploadVolume(CreateVolume):
+    """As :class:`Upload`, but that ``content`` is a secret: make a volume and fill it."""
+
+    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
+        """Whether it is there and whole, which only the journal knows: what was begun is sent again."""
+        args = step.args
+        if args["temporary"] and state == "done":
+            return True
+        with host.reading(f"look for volume {args['name']}") as connection:
+            volume = find_volume(connection, args["pool"], args["name"])
+            if volume is None:
+                return False
+            xml = parse(volume.XMLDesc())
+            if state in ("done", "undoing"):
+                # Until libvirt has looked into it, it is as large as what was sent.
+                ours = int(xml.findtext("capacity")) >= min(args["capacity"], args["size"])
+            else:
+                ours = state == "started" and int(xml.findtext("physical")) == args["size"]
+                ours = ours and _begins_alike(connection, volume, step)
+        if not ours:
+            raise Conflict(
+                f"volume {args['name']} is already in pool {args['pool']} of {host.uri} "
+                "and was not made by this plan"
+            )
+        return state != "started"
+
+    def make(self, host: Host, step: Step, token: str) -> None:
+        """Create it, unless a killed process has, and send what belongs into it."""
+        args = step.args
+        doing = f"upload volume {args['name']} to pool {args['pool']}"
+        # A connection that notices when the host is lost: a stream would wait for it for ever.
+        with (
+            _source(step) as file,
+            host.reading(doing),
+            contextlib.closing(host.listening(_lost)) as connection,
+        ):
+            volume = find_volume(connection, args["pool"], args["name"])
+            if volume is None:
+                volume = connection.storagePoolLookupByName(args["pool"]).createXML(_volume_xml(step), 0)
+            _send(connection, volume, file, step)
+            if args["format"] == "qcow2":
+                _await_format(volume, "qcow2")
+
+
+def _lost() -> None:
+    """Whoever sends is told by the stream that breaks."""
+
+
+def _volume_xml(step: Step) -> str:
+    """Describe a blank volume of that size; libvirt finds out what is in it once it is sent."""
+    volume = etree.Element("volume")
+    etree.SubElement(volume, "name").text = step.args["name"]
+    etree.SubElement(volume, "capacity", unit="bytes").text = str(step.args["size"])
+    etree.SubElement(volume, "allocation", unit="bytes").text = "0"
+    etree.SubElement(etree.SubElement(volume, "target"), "format", type="raw")
+    return etree.tostring(volume, encoding="unicode")
+
+
+def _source(step: Step) -> IO[bytes]:
+    if step.args["source"]:
+        try:
+            return Path(step.args["source"]).open("rb")
+        except OSError as error:
+            raise NotFound(f"{step.args['source']} can't be read any more: {error.strerror}") from error
+    content = step.secrets.get("content")
+    if content is None:
+        raise NotFound(
+            f"what belongs into volume {step.args['name']} is secret, so no journal has it; plan it again"
+        )
+    return BytesIO(base64.b64decode(content.get_secret_value()))
+
+
+def _begins_alike(connection: libvirt.virConnect, volume: libvirt.virStorageVol, step: Step) -> bool:
+    """Whether it begins with what is to be sent, as far as it is written at all."""
+    try:
+        with _source(step) as file:
+            wanted = file.read(HEAD)
+    except NotFound:  # an undo is given no secrets, and needs no file: name and size have to do
+        return True
+    stream, there = connection.newStream(), bytearray()
+    volume.download(stream, 0, len(wanted))
+    stream.recvAll(lambda _stream, data, _opaque: there.extend(data), None)
+    stream.finish()
+    written = there.rstrip(b"\0")
+    return wanted.startswith(written)
+
+
+def _send(connection: libvirt.virConnect, volume: libvirt.virStorageVol, file: IO[bytes], step: Step) -> None:
+    name, size = step.args["name"], step.args["size"]
+    stream, digest, sent = connection.newStream(), hashlib.sha256(), 0
+
+    def next_bytes(_stream: libvirt.virStream, number: int, _opaque: None) -> bytes:
+        nonlocal sent
+        data = file.read(number)
+        digest.update(data)
+        if sent * 100 // size < (sent + len(data)) * 100 // size:
+            tell(f"uploading {name}: {(sent + len(data)) * 100 // size} % of {size_text(size)}")
+        sent += len(data)
+        return data
+
+    volume.upload(stream, 0, size)
+    stream.sendAll(next_bytes, None)
+    if sent != size or step.args["sha256"] not in ("", digest.hexdigest()):
+        stream.abort()
+        raise Conflict(
+            f"{step.args['source'] or name} was changed since it was planned to be sent; plan again"
+        )
+    stream.finish()
+
+
+def _await_format(volume: libvirt.virStorageVol, wanted: str) -> None:
+    """Wait for libvirt to find out what was sent to it: what is put on top of it later has to know."""
+    deadline = time.monotonic() + REFRESH_SECONDS
+    while parse(volume.XMLDesc()).find("target/format").get("type") != wanted:
+        if time.monotonic() > deadline:
+            raise Conflict(f"libvirt does not take volume {volume.name()} for {wanted}, which it is")
+        time.sleep(0.1)
+
+
+def size_text(size: int) -> str:
+    """Say a number of bytes in a unit that a person can picture."""
+    for unit, name in ((2**30, "GiB"), (MIB, "MiB"), (2**10, "KiB")):
+        if size >= unit:
+            return f"{size / unit:.3g} {name}"
+    return f"{size} bytes"
+
+
+# A volume that is not whole is no volume that was made, and yet has to go.
+action("volume-upload", UploadVolume(), gradual=True, rehearsed=True)
