@@ -144,6 +144,10 @@ def _settling(changes: Sequence[FileChange]) -> Iterator[str]:
         yield shlex.join(["rm", "-f", change.old])
         if change.source:
             yield _files_sh("forget", change.path, change.source)
+        folder = change.path.rpartition("/")[0]
+        if not change.source and change.content is None and folder.endswith(".network.d"):
+            # A drop-in's folder goes with its last file.
+            yield f"{shlex.join(['rmdir', folder])} 2>/dev/null || :"
 
 
 def _unkeeping(changes: Sequence[FileChange]) -> Iterator[str]:

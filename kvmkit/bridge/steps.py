@@ -21,6 +21,7 @@ from kvmkit.host import Host
 from kvmkit.plan import Step
 from kvmkit.prepare.files import fingerprint, look
 from kvmkit.prepare.root import Root, each_as_root
+from kvmkit.progress import safe_point
 from kvmkit.report import Check, Status
 
 __all__ = ["Change", "trial_steps"]
@@ -177,6 +178,7 @@ def _try(
     seen: list[Check] = []
     latest: list[Check] = []
     while True:
+        safe_point()  # undo has the host put itself back
         standing, unreachable = _look(transaction)
         if standing and standing.state not in ("running", "keep"):
             # What was seen latest may have been the network of before.

@@ -54,8 +54,7 @@ def test_a_manager_that_is_killed(owner: NetworkManager | Networkd | Netplan, bo
     assert not scene.plan().empty
 
 
-# Without netplan's NetworkManager, which did not answer any more when it was started anew: see CHANGELOG.
-@pytest.mark.parametrize("owner", DAEMONS[:3], ids=IDS[:3])
+@pytest.mark.parametrize("owner", DAEMONS, ids=IDS)
 def test_a_manager_that_is_started_anew(owner: NetworkManager | Networkd | Netplan, booted: Booted) -> None:
     scene = booted(owner)
 

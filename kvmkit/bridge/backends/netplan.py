@@ -76,7 +76,7 @@ def unbridge(network: Network, bridge: str) -> Recipe:
         ),
         keep_files={f"/etc/netplan/{name}": text for name, text in after.items()}
         | ({f"{drop_in}/kvmkit.conf": None} if pinned else {}),
-        keep=(*((_sweep(drop_in),) if pinned else ()), _sweep(TRIED), GENERATE, daemon.read),
+        keep=(_sweep(TRIED), GENERATE, daemon.read),
     )
 
 
