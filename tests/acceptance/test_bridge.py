@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import kvmkit as kk
 from kvmkit.bridge.read import read_network
 from tests.acceptance.guest import BOOT_SECONDS, spec
+from tests.acceptance.runbook import Stopped, run
 from tests.lab.waiting import wait_until
 from tests.vhost.on_lan import VirtualHostOnLan
 from tests.vhost.pristine import pristine_on_lan
@@ -39,17 +41,25 @@ def on_bridge(host: kk.Host) -> str:
     return str(kk.bridges(host)["addresses"]["br0"])
 
 
-def test_a_bridge_is_made_through_its_own_nic_and_cuts_nobody_off(on_lan: VirtualHostOnLan) -> None:
+def by_runbook(on_lan: VirtualHostOnLan, into: Path, wishes: kk.BridgeSpec) -> str:
+    """Put the card into a bridge by the runbook, confirmed as by somebody who has read the plan; its id."""
+    plan = kk.plan_bridge(kk.connect(on_lan.uri), wishes)
+    run("30-bridge", into, uri=on_lan.uri, confirm=plan.id, **wishes.model_dump(exclude_defaults=True))
+    return plan.id
+
+
+def test_a_bridge_is_made_through_its_own_nic_and_cuts_nobody_off(
+    on_lan: VirtualHostOnLan, tmp_path: Path
+) -> None:
     host = kk.connect(on_lan.uri)
     before = network(host)
     wrong = bridge(addressing="static", address=f"{on_lan.address}/24", gateway="192.168.0.254", timeout=60)
-    with pytest.raises(kk.ApplyFailed, match=r"a fresh connection: .*: the host put its network back at"):
-        kk.apply(kk.plan_bridge(host, wrong))
+    with pytest.raises(Stopped, match=r"a fresh connection: .*: the host put its network back at"):
+        by_runbook(on_lan, tmp_path, wrong)
     assert network(host) == before
     assert kk.pending(host) == []
 
-    plan = kk.plan_bridge(host, bridge())
-    assert kk.apply(plan).ok
+    plan_id = by_runbook(on_lan, tmp_path, bridge())
     # The article's own check: the address is on the bridge now.
     assert on_bridge(host) == f"{on_lan.address}/24"
 
@@ -64,5 +74,5 @@ def test_a_bridge_is_made_through_its_own_nic_and_cuts_nobody_off(on_lan: Virtua
     assert on_lan.ping_from_router(address)
 
     kk.destroy(host, "web1")
-    assert kk.undo(host, plan.id).ok
+    assert kk.undo(host, plan_id).ok
     assert network(host) == before
