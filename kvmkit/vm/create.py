@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from kvmkit.check.facts import read_facts
@@ -16,7 +17,7 @@ from kvmkit.vm.needs import Needs, read_needs
 from kvmkit.vm.spec import VMSpec
 from kvmkit.vm.storage import GIB, create_volume
 
-__all__ = ["plan_vm"]
+__all__ = ["FILE_POOLS", "Decided", "decide", "plan_vm", "vm_notes", "vm_steps"]
 
 FILE_POOLS = ("dir", "fs", "netfs")
 """Pools of files, where a volume can be qcow2; in the others (logical, disk …) it is a raw device."""
@@ -52,6 +53,39 @@ def plan_vm(host: Host, spec: VMSpec) -> Plan:
     """
     if begun := taken_up(host.uri, _title(spec)):
         return begun
+    return _plan(host.uri, spec, decide(host, spec))
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What a spec comes to on a host.
+
+    Attributes
+    ----------
+    needs
+        The facts that it was judged by.
+    disk
+        The new disk, if there is one.
+    described
+        What virt-install says of the VM.
+    kind
+        ``kvm`` or ``qemu``, and why.
+    """
+
+    needs: Needs
+    disk: Disk | None
+    described: Described
+    kind: str
+
+
+def decide(host: Host, spec: VMSpec) -> Decided:
+    """Judge a spec by what is on the host, and have virt-install describe the VM.
+
+    Raises
+    ------
+    InvalidSpec
+        Naming each field that does not fit the host.
+    """
     needs, kvm = read_needs(host, spec), read_facts(host, only_kvm=True)
     problems: dict[str, str] = {}
     for name, text in (*_problems(spec, needs), *_closed(spec, needs, *qemu_user(kvm))):
@@ -62,7 +96,7 @@ def plan_vm(host: Host, spec: VMSpec) -> Plan:
     disk = _disk(spec, needs)
     cdrom = needs.find(spec.cdrom, spec.pool)[0].path if spec.cdrom else ""
     described = describe(host, spec, disk, cdrom, "kvm" if usable else "qemu")
-    return _plan(host.uri, spec, needs, disk, described, f"{'kvm' if usable else 'qemu'}: {reason}")
+    return Decided(needs, disk, described, f"{'kvm' if usable else 'qemu'}: {reason}")
 
 
 def _problems(spec: VMSpec, needs: Needs) -> Iterator[tuple[str, str]]:
@@ -165,45 +199,47 @@ def _disk(spec: VMSpec, needs: Needs) -> Disk | None:
     return Disk(spec.pool, name, f"{pool.path}/{name}", capacity, form, *backing)
 
 
-def _plan(uri: str, spec: VMSpec, needs: Needs, disk: Disk | None, described: Described, kind: str) -> Plan:
-    """Put the steps together: volumes, then the definition, then the start."""
-    steps: list[Step] = []
-    args: dict[str, Any]
-    if disk:
-        steps.append(create_volume(disk))
-    link = (
-        f"bridge {spec.bridge}"
-        if spec.bridge
-        else f"network {spec.network}"
-        if spec.network
-        else "no network"
-    )
+def vm_steps(spec: VMSpec, decided: Decided) -> tuple[list[Step], list[Step]]:
+    """Give the steps that make the VM, and those after which it runs."""
+    described, needs, disk = decided.described, decided.needs, decided.disk
+    link = "no network"
+    if spec.bridge or spec.network:
+        link = f"bridge {spec.bridge}" if spec.bridge else f"network {spec.network}"
     title = f"define VM {spec.name}: {spec.memory_mib} MiB, {spec.vcpus} vCPU, {link}"
     vm = {"name": spec.name, "uuid": described.generated[0]}
-    args = vm | {
-        "xml": described.xml,
-        "disks": [disk.path] if disk else [],
-    }
-    steps.append(Step(action="vm-define", title=title, undo="undefine it", args=args))
+    args: dict[str, Any] = vm | {"xml": described.xml, "disks": [disk.path] if disk else []}
+    define = Step(action="vm-define", title=title, undo="undefine it", args=args)
+    running = []
     if spec.autostart:
         title = f"have VM {spec.name} start with the host"
-        steps.append(Step(action="vm-autostart", title=title, undo="no longer", args=vm))
+        running.append(Step(action="vm-autostart", title=title, undo="no longer", args=vm))
     # An earlier VM's log is overwritten, but not this plan's to remove.
     logs = [] if log_path(spec.name) in needs.files else described.logs
     args = vm | {"logs": logs}
-    steps.append(Step(action="vm-start", title=f"start VM {spec.name}", undo="stop it at once", args=args))
+    title = f"start VM {spec.name}"
+    running.append(Step(action="vm-start", title=title, undo="stop it at once", args=args))
+    return [*([create_volume(disk)] if disk else []), define], running
+
+
+def _plan(uri: str, spec: VMSpec, decided: Decided) -> Plan:
+    """Put the steps together: volumes, then the definition, then the start."""
+    made, running = vm_steps(spec, decided)
+    described = decided.described
     return Plan(
         uri=uri,
         title=_title(spec),
-        steps=tuple(steps),
-        notes=(f"runs as {kind}", *_notes(spec, needs, disk)),
+        steps=(*made, *running),
+        notes=tuple(vm_notes(spec, decided)),
         shown={"The command it stands for": described.command, "The XML that is defined": described.xml},
         generated=described.generated,
     )
 
 
-def _notes(spec: VMSpec, needs: Needs, disk: Disk | None) -> Iterator[str]:
+def vm_notes(spec: VMSpec, decided: Decided) -> Iterator[str]:
+    """Say what the reader of a plan should know of the VM."""
+    needs, disk = decided.needs, decided.disk
     pool = needs.pools[spec.pool]
+    yield f"runs as {decided.kind}"
     if disk and disk.capacity > pool.free:
         free = f"pool {spec.pool} has {pool.free / GIB:.1f} GiB free"
         yield f"the disk may grow to {disk.capacity / GIB:g} GiB, {free}"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kvmkit.errors import InvalidSpec
 from kvmkit.plan import Plan
-from kvmkit.vm.create import _disk, _plan, _problems
+from kvmkit.vm.create import Decided, _disk, _plan, _problems
 from kvmkit.vm.describe import Described, Disk
 from kvmkit.vm.needs import Needs, Pool, Volume
 from kvmkit.vm.spec import VMSpec
@@ -189,7 +189,8 @@ def test_a_volumes_xml_holds_any_name_and_path_exactly(path: str, backing: str, 
 def planned(needs: Needs = HOST, **fields: Any) -> Plan:
     asked = spec(**fields)
     described = Described("virt-install …", "<domain/>", ("uuid", "mac"), ["/log"])
-    return _plan("qemu:///system", asked, needs, _disk(asked, needs), described, "qemu: no KVM")
+    decided = Decided(needs, _disk(asked, needs), described, "qemu: no KVM")
+    return _plan("qemu:///system", asked, decided)
 
 
 @pytest.mark.parametrize(
