@@ -9,7 +9,7 @@ import pytest
 
 SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "system-packages"
 TOOLS = ["cat", "cut", "dirname", "env", "grep", "head", "mktemp", "rm", "sed", "sh", "tail", "tr"]
-CLIENT = ["cc", "ip", "make", "ping", "pkg-config", "qemu-img", "ssh", "virt-install"]
+CLIENT = ["cc", "ip", "make", "openssl", "ping", "pkg-config", "qemu-img", "ssh", "virt-install"]
 # What it is asked to do goes to a file; it "installs" by putting the command where it is looked for.
 APT_GET = """#!/bin/sh
 echo "offline=$SYSTEMD_OFFLINE $*" >>"{log}"
