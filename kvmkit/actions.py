@@ -48,6 +48,8 @@ class Kind:
         though ``made`` says no. ``unmake`` finds out by itself what there is.
     rehearsed
         It changes the system around libvirt, which the practice host does not have.
+    boots
+        It needs a system inside a VM, of which the practice host's have none.
     networked
         It changes the network, which the practice host has only where the machine underneath allows it.
     fleeting
@@ -58,6 +60,7 @@ class Kind:
     code: Action
     gradual: bool = False
     rehearsed: bool = False
+    boots: bool = False
     networked: bool = False
     fleeting: bool = False
 
