@@ -19,6 +19,7 @@ from kvmkit.check import check_host
 from kvmkit.errors import (
     ApplyFailed,
     Busy,
+    Cancelled,
     CommandFailed,
     CommandTimeout,
     Conflict,
@@ -75,6 +76,7 @@ __all__ = [
     "ApplyForm",
     "BridgeSpec",
     "Busy",
+    "Cancelled",
     "Check",
     "CommandFailed",
     "CommandTimeout",

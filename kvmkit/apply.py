@@ -7,7 +7,11 @@ engine take its steps forward or back.
 from __future__ import annotations
 
 import contextlib
+import signal
+import sys
+import threading
 from collections.abc import Iterator
+from types import FrameType
 
 import libvirt
 import pandas as pd
@@ -19,7 +23,7 @@ from kvmkit.errors import ApplyFailed, NotFound, Unsupported
 from kvmkit.host import Host, connect
 from kvmkit.journal import Entry
 from kvmkit.plan import Plan
-from kvmkit.progress import Progress, telling
+from kvmkit.progress import Progress, cancellable, telling
 from kvmkit.report import Check, Report, Status
 
 __all__ = ["acting", "apply", "history", "pending", "undo"]
@@ -33,12 +37,22 @@ def acting(host: Host, what: str) -> Iterator[libvirt.virConnect]:
         yield connection
 
 
-def apply(plan: Plan, *, ask: Ask | None = None, progress: Progress | None = None) -> Report:
+def apply(
+    plan: Plan,
+    *,
+    ask: Ask | None = None,
+    progress: Progress | None = None,
+    cancel: threading.Event | None = None,
+) -> Report:
     """Change the host as the plan says.
 
     Each step is checked, journalled, made and verified.  If one fails, what was
     done is undone in reverse, unless something irreversible has happened.  A
     plan that a killed process left half applied is continued.
+
+    Ctrl-C (in a notebook: interrupt the kernel) cancels: what must not be
+    interrupted is finished, then what was done is undone.  A second one
+    interrupts at once.
 
     Parameters
     ----------
@@ -50,6 +64,8 @@ def apply(plan: Plan, *, ask: Ask | None = None, progress: Progress | None = Non
     progress
         Told in a few words what is being done now: each step's title as it begins, and while
         packages are installed ``unpacking libvirt0`` and the like; for example ``print``.
+    cancel
+        Once another thread sets it, the plan ends as by Ctrl-C.
 
     Returns
     -------
@@ -62,6 +78,8 @@ def apply(plan: Plan, *, ask: Ask | None = None, progress: Progress | None = Non
     ------
     ApplyFailed
         A step failed; the message says which, why, and where the host stands now.
+    Cancelled
+        A person has cancelled; the message says where the host stands now.
     Busy
         Another process is applying a plan to this host.
     """
@@ -69,7 +87,11 @@ def apply(plan: Plan, *, ask: Ask | None = None, progress: Progress | None = Non
     if reason := _rehearsed(host, plan):
         checks = [Check(step.title, Status.SKIP, f"rehearsed: {reason}") for step in plan.steps]
         return Report(plan.title, plan.uri, checks, plan.id)
-    with journal.lock(plan.uri, f"applying plan {plan.id} ({plan.title})"), telling(progress):
+    with (
+        journal.lock(plan.uri, f"applying plan {plan.id} ({plan.title})"),
+        telling(progress),
+        _cancellable_by_keyboard(cancel or threading.Event()),
+    ):
         last = _last(plan.uri, plan.id)
         if plan.empty or (last and last.state == "done" and stands(host, last)):
             return Report(plan.title, plan.uri, [already(step) for step in plan.steps], plan.id)
@@ -98,11 +120,15 @@ def undo(what: Report | Host, plan_id: str = "") -> Report:
     NotFound
         No such plan has been applied to that host, or it has been undone already.
     ApplyFailed
-        A step cannot be taken back; the message says which and why.
+        A step cannot be taken back; the message says which and why. Also after Ctrl-C, which lets the
+        step that is being taken back be finished.
     """
     host = what if isinstance(what, Host) else connect(what.uri)
     plan_id = plan_id or (what.plan_id if isinstance(what, Report) else "")
-    with journal.lock(host.uri, f"undoing plan {plan_id}"):
+    with (
+        journal.lock(host.uri, f"undoing plan {plan_id}"),
+        _cancellable_by_keyboard(threading.Event()),
+    ):
         entry = _last(host.uri, plan_id)
         if entry is None or entry.state == "undone":
             raise NotFound(f"no applied plan {plan_id!r} to undo on {host.uri}; see kk.history(host)")
@@ -114,7 +140,11 @@ def undo(what: Report | Host, plan_id: str = "") -> Report:
         checks, failed = backward(host, entry)
         report = Report(f"undo {entry.plan.title}", host.uri, checks, plan_id)
         if failed:
-            raise ApplyFailed(f"plan {plan_id} is not wholly undone on {host.uri}: {failed}", report)
+            raise ApplyFailed(
+                f"plan {plan_id} is not wholly undone on {host.uri}: {failed}. "
+                f"kk.undo(host, {plan_id!r}) goes on with it",
+                report,
+            )
         return report
 
 
@@ -151,6 +181,28 @@ def history(host: Host) -> pd.DataFrame:
         also if it was killed then, done, failed).
     """
     return journal.history_frame(host.uri)
+
+
+@contextlib.contextmanager
+def _cancellable_by_keyboard(cancel: threading.Event) -> Iterator[None]:
+    """Have `cancel` end what is done in here, and the first Ctrl-C set it; the second is as ever."""
+    before = signal.getsignal(signal.SIGINT)
+    # Signals come to the main thread alone, and a program may have asked for none.
+    ours = threading.current_thread() is threading.main_thread() and callable(before)
+
+    def pressed(_signal: int, _frame: FrameType | None) -> None:
+        cancel.set()
+        signal.signal(signal.SIGINT, before)
+        sys.stderr.write("Cancelling at the next safe point; once more interrupts at once.\n")
+
+    if ours:
+        signal.signal(signal.SIGINT, pressed)
+    try:
+        with cancellable(cancel):
+            yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, before)
 
 
 def _rehearsed(host: Host, plan: Plan) -> str:

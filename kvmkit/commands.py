@@ -18,6 +18,7 @@ from typing import IO, Protocol, cast
 from plumbum import CommandNotFound, local
 
 from kvmkit.errors import CommandFailed, CommandTimeout, HostUnavailable
+from kvmkit.progress import command_runs
 
 __all__ = ["Follow", "Local", "Result", "Runner", "Ssh"]
 
@@ -32,7 +33,7 @@ KILLED = 128 + signal.SIGKILL
 GRACE = 15
 """Seconds that a line may be late before it counts as dead."""
 LOOK_SECONDS = 0.2
-"""How often the output of a command that is followed is looked at."""
+"""How often a command is looked at: what it prints, and whether it is still wanted."""
 
 Follow = Callable[[str], None]
 """Told each line that a command prints, soon after it is printed."""
@@ -82,11 +83,11 @@ class Local:
                 return Result(NOT_FOUND, "", f"{argv[0]}: {error.strerror}")
             process = cast("subprocess.Popen[bytes]", popen)  # plumbum's own type leaves out wait's timeout
             try:
-                exit_code = _followed(process, timeout, out, follow) if follow else process.wait(timeout)
+                exit_code = _waited_for(process, timeout, out, follow)
             except subprocess.TimeoutExpired:
                 _kill_group(process)
                 raise CommandTimeout(argv, TIMED_OUT, _text(out), _text(err), self.host) from None
-            except BaseException:  # an interrupted kernel must not leave the command running
+            except BaseException:  # cancelled; nor must an interrupted kernel leave the command running
                 _kill_group(process)
                 raise
             return Result(exit_code, _text(out), _text(err))
@@ -185,19 +186,22 @@ def check(result: Result, argv: Sequence[str], host: str) -> Result:
     return result
 
 
-def _followed(process: subprocess.Popen[bytes], timeout: float, out: IO[bytes], follow: Follow) -> int:
+def _waited_for(
+    process: subprocess.Popen[bytes], timeout: float, out: IO[bytes], follow: Follow | None
+) -> int:
     """Wait for its end as ``process.wait`` does, and hand on the whole lines that it prints meanwhile."""
     deadline = time.monotonic() + timeout
     place, rest, ended = 0, b"", False
     while not ended:
         try:
-            process.wait(LOOK_SECONDS)
+            process.wait(max(0, min(LOOK_SECONDS, deadline - time.monotonic())))
             ended = True
         except subprocess.TimeoutExpired:
             if time.monotonic() > deadline:
                 raise
+            command_runs()
         # By its place, as the command writes at the end of this very file.
-        while new := os.pread(out.fileno(), 65536, place):
+        while follow and (new := os.pread(out.fileno(), 65536, place)):
             place += len(new)
             *lines, rest = (rest + new).split(b"\n")
             for line in lines:

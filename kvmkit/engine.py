@@ -14,17 +14,18 @@ from functools import partial
 from pydantic import SecretStr
 
 from kvmkit.actions import kind
-from kvmkit.errors import ApplyFailed, Conflict, KvmkitError, NotApplied
+from kvmkit.errors import ApplyFailed, Cancelled, Conflict, KvmkitError, NotApplied
 from kvmkit.host import Host
 from kvmkit.journal import Entry
 from kvmkit.plan import Step
-from kvmkit.progress import tell
+from kvmkit.progress import Stop, cancellable, safe_point, tell
 from kvmkit.report import Check, Report, Status
 
 __all__ = ["Ask", "already", "backward", "forward", "gone", "stands"]
 
 Ask = Callable[[Step, float], bool]
 """Asks a person what a step has to ask, who has so many seconds to answer; whether it may be made."""
+CANCELLED = "cancelled by a person"
 
 
 def stands(host: Host, entry: Entry) -> bool:
@@ -47,6 +48,8 @@ def forward(host: Host, entry: Entry, secrets: list[dict[str, SecretStr]], ask: 
     ------
     ApplyFailed
         A step failed; what was done has been undone, or the message says why not.
+    Cancelled
+        As that, where a person has cancelled.
     """
     checks: list[Check] = []
     entry.write(state="applying")
@@ -58,18 +61,18 @@ def forward(host: Host, entry: Entry, secrets: list[dict[str, SecretStr]], ask: 
             checks.append(
                 _make(host, entry, number, step.model_copy(update={"secrets": secrets[number]}), confirm)
             )
+            if number == len(entry.plan.steps) - 1:
+                safe_point()
         except (Exception, KeyboardInterrupt) as error:
-            checks.append(Check(step.title, Status.FAIL, _said(error)))
-            failed = _after_failure(host, entry, checks)
-            report = Report(entry.plan.title, host.uri, checks, entry.plan.id)
-            message = f"{entry.plan.title} failed on {host.uri} at '{step.title}': {_said(error)}. {failed}"
-            raise ApplyFailed(message, report) from error
+            raise _failed(host, entry, step, checks, error) from error
     entry.write(state="done")
     return Report(entry.plan.title, host.uri, checks, entry.plan.id)
 
 
 def _confirm(step: Step, since: float, ask: Ask | None) -> None:
-    if step.ask and ask and not ask(step, since + step.ask_seconds - time.monotonic()):
+    yes = not (step.ask and ask) or ask(step, since + step.ask_seconds - time.monotonic())
+    safe_point()
+    if not yes:
         raise NotApplied("it was not confirmed")
 
 
@@ -103,12 +106,26 @@ def gone(host: Host, entry: Entry) -> list[str]:
     return lost
 
 
+def _failed(host: Host, entry: Entry, step: Step, checks: list[Check], error: BaseException) -> ApplyFailed:
+    """Take back what was done, as nothing can be cancelled any more, and say where the host stands."""
+    checks.append(Check(step.title, Status.FAIL, _said(error)))
+    if cancelled := isinstance(error, Stop):
+        entry.write(state="applying", why=CANCELLED)
+    with cancellable(None):
+        stands = _after_failure(host, entry, checks)
+    report = Report(entry.plan.title, host.uri, checks, entry.plan.id)
+    how = f"at '{step.title}': {_said(error)}"
+    if cancelled:
+        return Cancelled(f"{entry.plan.title} on {host.uri} {how}. {stands}", report)
+    return ApplyFailed(f"{entry.plan.title} failed on {host.uri} {how}. {stands}", report)
+
+
 def _after_failure(host: Host, entry: Entry, checks: list[Check]) -> str:
     held = "kk.pending(host) holds the plan, and kk.apply continues it"
     try:
         lost = gone(host, entry)
-    except KvmkitError as error:  # the host itself may have gone
-        return f"Nothing is undone: {error}. {held}, kk.undo(host, {entry.plan.id!r}) takes it back."
+    except (KvmkitError, KeyboardInterrupt) as error:  # the host itself may have gone
+        return f"Nothing is undone: {_said(error)}. {held}, kk.undo(host, {entry.plan.id!r}) takes it back."
     if lost:
         return f"It is not undone, as this is gone for good: {'; '.join(lost)}. {held}."
     undone, failed = backward(host, entry)
@@ -127,8 +144,10 @@ def backward(host: Host, entry: Entry) -> tuple[list[Check], str]:
             continue
         step = entry.plan.steps[number]
         try:
-            checks.append(_unmake(host, entry, number, step))
-        except Exception as error:  # noqa: BLE001 - whatever it was, the rest is to be told
+            safe_point()
+            with cancellable(None):
+                checks.append(_unmake(host, entry, number, step))
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it was, the rest is to be told
             # What stands before it may still be needed by what is left: stop here, keep the journal open.
             checks.append(Check(f"undo: {step.title}", Status.FAIL, _said(error)))
             return checks, f"'{step.title}': {_said(error)}"
@@ -158,6 +177,8 @@ def _unmake(host: Host, entry: Entry, number: int, step: Step) -> Check:
 
 
 def _said(error: BaseException) -> str:
+    if isinstance(error, Stop):
+        return CANCELLED
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     if isinstance(error, KvmkitError):

@@ -19,6 +19,7 @@
     ├── NotApplied                        a runbook went on before its plan was applied
     ├── RunFailed                         a runbook stopped on its way; ``.notebook`` is what is kept of it
     └── ApplyFailed                       a step failed; ``.report`` says what was done and undone
+        └── Cancelled                     … or a person has cancelled, by a click or Ctrl-C
 
 Each message says in one breath what happened, what was found on the host and
 what to do next.  In a notebook an error shows as that message alone: a user's
@@ -156,3 +157,7 @@ class ApplyFailed(KvmkitError):
     def __init__(self, message: str, report: Report) -> None:
         self.report = report
         super().__init__(message)
+
+
+class Cancelled(ApplyFailed):
+    """A person has cancelled a plan while it was applied; the message says how the host stands now."""

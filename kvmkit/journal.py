@@ -97,11 +97,14 @@ class Entry:
     steps
         Per step: ``""`` (not begun), ``started``, ``done``, ``already`` (was so before),
         ``undoing``, ``undone``.
+    why
+        Why it did not get to its end, if a person ended it.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.state = "applying"
+        self.why = ""
         records = list(_records(path))
         head = records[0]
         self.token: str = head["token"]
@@ -134,6 +137,7 @@ class Entry:
     def _take(self, record: dict[str, Any]) -> None:
         if "step" not in record:
             self.state = record["state"]
+            self.why = record.get("why", self.why)
         else:
             self.steps[record["step"]] = record["state"]
 
@@ -184,7 +188,10 @@ def taken_up(uri: str, title: str) -> Plan | None:
 
 def history_frame(uri: str) -> pd.DataFrame:
     """All of it as a DataFrame; see :func:`kvmkit.history`."""
-    rows = [(e.time, e.operator, e.plan.title, e.plan.id, e.state) for e in entries(uri)]
+    rows = [
+        (e.time, e.operator, ", ".join(filter(None, [e.plan.title, e.why])), e.plan.id, e.state)
+        for e in entries(uri)
+    ]
     rows += [(r["time"], r["operator"], r["what"], "", "asked") for r in acts(uri)]
     for name, run in runs(uri).items():
         what = f"run {run['runbook']}, kept as {runs_folder(uri) / name}.ipynb"

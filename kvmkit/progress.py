@@ -1,18 +1,27 @@
-"""What is being done at this moment, for whoever watches a plan being applied."""
+"""What is being done at this moment, for whoever watches a plan being applied; whether they want it to end.
+
+All of it goes by context, so that nothing between the engine and a package manager has to hand it on.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
-__all__ = ["Progress", "tell", "telling"]
+__all__ = ["Progress", "Stop", "cancellable", "command_runs", "safe_point", "stoppable", "tell", "telling"]
 
 Progress = Callable[[str], object]
 """Told in a few words what is being done now: a step's title, or ``unpacking libvirt0``."""
 
-# By context, so that nothing between the engine and a package manager has to hand it on.
 _progress: ContextVar[Progress | None] = ContextVar("progress", default=None)
+_cancel: ContextVar[threading.Event | None] = ContextVar("cancel", default=None)
+_stoppable: ContextVar[bool] = ContextVar("stoppable", default=False)
+
+
+class Stop(Exception):
+    """A person has cancelled, and here it is safe to end: undo sees all that was begun."""
 
 
 @contextlib.contextmanager
@@ -31,3 +40,42 @@ def tell(what: str) -> None:
     if progress:
         with contextlib.suppress(Exception):
             progress(what)
+
+
+@contextlib.contextmanager
+def cancellable(cancel: threading.Event | None) -> Iterator[None]:
+    """Have safe points stop this thread once `cancel` is set; None: nothing stops it."""
+    before = _cancel.set(cancel)
+    try:
+        yield
+    finally:
+        _cancel.reset(before)
+
+
+def safe_point() -> None:
+    """End here if a person has cancelled.  For loops that wait, and between steps.
+
+    Raises
+    ------
+    Stop
+        To be caught by the engine alone, which takes back what was done.
+    """
+    cancel = _cancel.get()
+    if cancel and cancel.is_set():
+        raise Stop
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """Let the commands that are run in here be killed when a person cancels; all others are waited for."""
+    before = _stoppable.set(True)
+    try:
+        yield
+    finally:
+        _stoppable.reset(before)
+
+
+def command_runs() -> None:
+    """Look, while a command runs, whether it is to be killed: a safe point, if it is stoppable."""
+    if _stoppable.get():
+        safe_point()

@@ -12,7 +12,7 @@ from kvmkit.commands import Result
 from kvmkit.errors import Busy, CommandFailed, NotFound
 from kvmkit.prepare.root import Root
 from kvmkit.prepare.said import doing
-from kvmkit.progress import tell
+from kvmkit.progress import safe_point, tell
 
 __all__ = ["Change", "Manager", "patiently"]
 
@@ -125,6 +125,7 @@ def patiently(
                 f"another package manager works on {root.host.uri}, still after {LOCK_SECONDS} s: "
                 f"{locked.strip()}. Try again when it has finished"
             )
+        safe_point()
         sleep(2)
 
 

@@ -15,6 +15,7 @@ from kvmkit.prepare.manager import Change, patiently
 from kvmkit.prepare.managers import MANAGERS, manager_of
 from kvmkit.prepare.root import as_root
 from kvmkit.prepare.service import refuse_while_vms_run
+from kvmkit.progress import stoppable
 
 __all__ = ["plan_packages"]
 
@@ -136,7 +137,8 @@ class PackagesFetch:
 
     def make(self, host: Host, step: Step, token: str) -> None:
         """Refresh the lists and download."""
-        MANAGERS[step.args["manager"]].fetch(as_root(host), step.args["wanted"])
+        with stoppable():  # what has come by then is in the cache
+            MANAGERS[step.args["manager"]].fetch(as_root(host), step.args["wanted"])
 
     def unmake(self, host: Host, step: Step) -> None:
         """Leave them in the cache, which the package manager keeps in order."""
