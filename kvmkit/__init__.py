@@ -63,10 +63,11 @@ from kvmkit.prepare.service import plan_service
 from kvmkit.report import Check, Report, Status
 from kvmkit.runs.record import Run
 from kvmkit.runs.run import run_runbook
+from kvmkit.vm.addresses import addresses
 from kvmkit.vm.console import console_log, screenshot, viewer_commands
 from kvmkit.vm.create import plan_vm
 from kvmkit.vm.delete import plan_undefine
-from kvmkit.vm.facts import addresses, networks, pools, vms, volumes
+from kvmkit.vm.facts import networks, pools, vms, volumes
 from kvmkit.vm.lifecycle import autostart, destroy, reboot, resume, shutdown, start, suspend
 from kvmkit.vm.media import eject_media, insert_media
 from kvmkit.vm.spec import VMSpec

@@ -1,4 +1,4 @@
-"""What is on a host: VMs, pools, volumes, networks and addresses, as DataFrames."""
+"""What is on a host: VMs, pools, volumes and networks, as DataFrames."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kvmkit.errors import NotFound
 from kvmkit.host import Host
 from kvmkit.vm.xml import parse
 
-__all__ = ["addresses", "domain", "networks", "pools", "vms", "volumes"]
+__all__ = ["domain", "networks", "pools", "vms", "volumes"]
 
 STATES = {
     libvirt.VIR_DOMAIN_NOSTATE: "no state",
@@ -196,56 +196,6 @@ def _network(network: libvirt.virNetwork) -> tuple[Any, ...]:
     mode = "" if forward is None else forward.get("mode", "nat")
     name = "" if bridge is None else bridge.get("name", "")
     return network.name(), bool(network.isActive()), mode, name, bool(network.autostart())
-
-
-def addresses(host: Host, name: str) -> pd.DataFrame:
-    """List the IP addresses of a running VM, and how each is known.
-
-    Parameters
-    ----------
-    host
-        The host.
-    name
-        The VM.
-
-    Returns
-    -------
-    pandas.DataFrame
-        RangeIndex; columns ``mac``, ``address`` (with its prefix length), ``source``: ``agent``
-        (the guest says so), ``lease`` (libvirt's DHCP server gave it) or ``arp`` (the host has
-        seen it). The first source that knows a NIC counts. Loopback and link-local are left out.
-
-    Raises
-    ------
-    NotFound
-        No such VM.
-    """
-    sources = {
-        "agent": libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT,
-        "lease": libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE,
-        "arp": libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP,
-    }
-    with host.reading(f"read the addresses of {name}") as connection:
-        dom = domain(host, connection, name)
-        macs = {mac.get("address") for mac in parse(dom.XMLDesc()).iterfind("devices/interface/mac")}
-        rows: list[tuple[str, str, str]] = []
-        for label, source in sources.items():
-            known = {row[0] for row in rows}
-            rows += [(mac, ip, label) for mac, ip in _ask(dom, source) if mac in macs - known]
-    return pd.DataFrame(rows, columns=["mac", "address", "source"], dtype="str")
-
-
-def _ask(dom: libvirt.virDomain, source: int) -> list[tuple[str, str]]:
-    try:
-        found = dom.interfaceAddresses(source)
-    except libvirt.libvirtError:  # no agent in the guest, no lease, not running: this source knows nothing
-        return []
-    pairs = [
-        (nic["hwaddr"], f"{addr['addr']}/{addr['prefix']}")
-        for nic in found.values()
-        for addr in nic["addrs"] or []
-    ]
-    return sorted(pair for pair in pairs if not pair[1].startswith(("127.", "169.254.", "::1/", "fe80:")))
 
 
 def domain(host: Host, connection: libvirt.virConnect, name: str) -> libvirt.virDomain:
