@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from kvmkit.drawing import as_image
+
 __all__ = ["Plan", "Step"]
 
 
@@ -62,7 +64,7 @@ class Plan(BaseModel):
     shown
         Title to text: the command and the XML that the plan stands for.
     picture, svg
-        A drawing of what changes, as text and, for a notebook, as an ``<svg>`` element; empty without one.
+        A drawing of what changes, as text and, for a notebook, as SVG; empty without one.
     generated
         UUIDs and MAC addresses made up while planning: they are not part of the id.
     """
@@ -134,7 +136,8 @@ class Plan(BaseModel):
             f"<details><summary>{escape(title)}</summary><pre>{escape(text)}</pre></details>"
             for title, text in self.shown.items()
         )
+        picture = as_image(self.svg, self.picture) if self.svg else ""
         return (
             f"<p><b>{escape(self._head)}</b></p>{steps}"
-            f"{self.svg}<ul>{notes}</ul>{shown}<p>{escape(self._foot)}</p>"
+            f"{picture}<ul>{notes}</ul>{shown}<p>{escape(self._foot)}</p>"
         )

@@ -10,6 +10,7 @@ from html import escape
 import pandas as pd
 
 from kvmkit.bridge.read import read_network
+from kvmkit.drawing import as_image, bar, drawn, text
 from kvmkit.host import Host
 from kvmkit.prepare.root import Root, as_root
 
@@ -71,20 +72,17 @@ class Pause:
         return f"{self.address} did not answer the host for {self.seconds:.2f} s"
 
     def _repr_html_(self) -> str:
-        return f"<p>{escape(repr(self))}</p>{self._picture()}"
+        return f"<p>{escape(repr(self))}</p>{as_image(self._picture(), repr(self), differs=True)}"
 
     def _picture(self) -> str:
         """Draw a bar that is whole while answers came; one colour and gaps are told apart by everybody."""
-        runs, width = _runs(self.answered), max(len(self.answered), 1)
-        bars = "".join(
-            f"<rect x='{600 * start / width:.1f}' y='0' width='{600 * length / width:.1f}' height='12'/>"
-            for start, length in runs
-        )
-        end = f"<text x='600' y='26' text-anchor='end'>{EVERY * len(self.answered):.0f} s</text>"
-        return (
-            "<svg class='kvmkit-pause' viewBox='0 0 600 30' width='600' fill='currentColor' font-size='11' "
-            f"role='img' aria-label='{escape(repr(self))}'>{bars}<text x='0' y='26'>0 s</text>{end}</svg>"
-        )
+        width = max(len(self.answered), 1)
+        bars = [
+            bar(10 + 600 * start // width, 10, 600 * length // width, 12)
+            for start, length in _runs(self.answered)
+        ]
+        end = text(610, 40, f"{EVERY * len(self.answered):.0f} s", anchor="end")
+        return drawn(620, 50, [*bars, text(10, 40, "0 s"), end])
 
 
 def _runs(answered: tuple[bool, ...]) -> list[tuple[int, int]]:

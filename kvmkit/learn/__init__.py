@@ -4,12 +4,11 @@ For the tutorial ``01-how-kvm-works``; nothing else needs it.
 """
 
 from kvmkit.learn.guest import GuestRun, code_table, guest_program, run_guest
-from kvmkit.learn.pictures import Picture, picture_of_modes, picture_of_the_loop
+from kvmkit.learn.pictures import picture_of_modes, picture_of_the_loop
 from kvmkit.learn.process import QemuProcess, qemu_process
 
 __all__ = [
     "GuestRun",
-    "Picture",
     "QemuProcess",
     "code_table",
     "guest_program",

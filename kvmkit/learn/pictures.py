@@ -1,42 +1,12 @@
-"""The tutorial's pictures: drawn by code as SVG in the page's own colours, and told as text."""
+"""The tutorial's pictures, in place of the article's lost ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from kvmkit.drawing import BLUE, GREEN, ORANGE, PLAIN, Picture, Shapes, arrow, box, drawn, line, text
 
-from lxml import etree
-from lxml.builder import E
+__all__ = ["picture_of_modes", "picture_of_the_loop"]
 
-__all__ = ["Picture", "picture_of_modes", "picture_of_the_loop"]
-
-# Okabe and Ito's colours, told apart by the colour-blind; text is in the page's own, light or dark.
-GUEST, KERNEL, USER = "#009E73", "#D55E00", "#0072B2"
-LINE = 18
-"""Pixels from one line of text to the next."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture: SVG in a notebook, its description elsewhere.
-
-    Attributes
-    ----------
-    svg
-        The picture.
-    text
-        What it shows, for a terminal and for who cannot see it.
-    """
-
-    svg: str
-    text: str
-
-    def __repr__(self) -> str:
-        return self.text
-
-    def _repr_html_(self) -> str:
-        return self.svg
-
+GUEST, KERNEL, USER = GREEN, ORANGE, BLUE
 
 MODES = """\
 The processor's modes, and who is in them:
@@ -58,25 +28,25 @@ def picture_of_modes() -> Picture:
     """
     parts = [
         *_modes(),
-        _text(10, 20, "guest mode", bold=True),
-        _text(250, 20, "host's user mode", bold=True),
-        _text(10, 240, "host's kernel mode", bold=True),
-        *_arrow(176, 248, 176, 194, GUEST),
-        *_arrow(198, 194, 198, 248, GUEST),
-        _text(206, 222, "enter, exit"),
-        *_arrow(330, 194, 330, 248, USER),
-        *_arrow(360, 248, 360, 194, USER),
-        _text(370, 222, "ioctl, return"),
-        *_arrow(498, 60, 472, 60, USER),
+        text(10, 20, "guest mode", bold=True),
+        text(250, 20, "host's user mode", bold=True),
+        text(10, 240, "host's kernel mode", bold=True),
+        *arrow(176, 248, 176, 194, GUEST),
+        *arrow(198, 194, 198, 248, GUEST),
+        text(206, 222, "enter, exit"),
+        *arrow(330, 194, 330, 248, USER),
+        *arrow(360, 248, 360, 194, USER),
+        text(370, 222, "ioctl, return"),
+        *arrow(498, 60, 472, 60, USER),
     ]
-    return Picture(_svg(680, 410, MODES, parts), MODES)
+    return Picture(drawn(680, 410, parts), MODES)
 
 
-def _modes() -> list[etree._Element]:
+def _modes() -> Shapes:
     """Draw who is in which mode."""
     return [
-        *_box(10, 30, 200, 76, GUEST, "the guest's programs", ["ring 3 of guest mode"]),
-        *_box(
+        *box(10, 30, 200, 76, GUEST, "the guest's programs", ["ring 3 of guest mode"]),
+        *box(
             10,
             116,
             200,
@@ -85,7 +55,7 @@ def _modes() -> list[etree._Element]:
             "the guest's kernel",
             ["ring 0 of guest mode,", "thinks it owns the machine"],
         ),
-        *_box(
+        *box(
             250,
             30,
             220,
@@ -94,9 +64,9 @@ def _modes() -> list[etree._Element]:
             "QEMU, a process",
             ["a thread for each vCPU", "", "the devices: disk, network", "card, screen, serial line …"],
         ),
-        *_box(500, 30, 170, 76, USER, "libvirt", ["starts QEMU,", "keeps descriptions"]),
-        *_box(500, 116, 170, 76, USER, "other programs", ["virsh, a browser, …"]),
-        *_box(
+        *box(500, 30, 170, 76, USER, "libvirt", ["starts QEMU,", "keeps descriptions"]),
+        *box(500, 116, 170, 76, USER, "other programs", ["virsh, a browser, …"]),
+        *box(
             10,
             250,
             460,
@@ -108,10 +78,8 @@ def _modes() -> list[etree._Element]:
                 "maps the guest's memory; timers and interrupts",
             ],
         ),
-        *_box(500, 250, 170, 76, KERNEL, "the rest of Linux", ["scheduler, memory,", "drivers"]),
-        *_box(
-            10, 356, 660, 44, "currentColor", "processor with VT-x or AMD-V, memory, disks, network cards", []
-        ),
+        *box(500, 250, 170, 76, KERNEL, "the rest of Linux", ["scheduler, memory,", "drivers"]),
+        *box(10, 356, 660, 44, PLAIN, "processor with VT-x or AMD-V, memory, disks, network cards", []),
     ]
 
 
@@ -150,60 +118,17 @@ def picture_of_the_loop() -> Picture:
     """
     step, top = 48, 60
     bottom = top + step * len(TURNS)
-    parts: list[etree._Element] = []
+    parts: Shapes = []
     for name, (x, colour) in LANES.items():
         parts += [
-            _text(x, 22, name, bold=True, anchor="middle"),
-            E.line(
-                x1=str(x), x2=str(x), y1="32", y2=str(bottom), stroke=colour, **{"stroke-dasharray": "2 4"}
-            ),
+            text(x, 22, name, bold=True, anchor="middle"),
+            line(x, 32, x, bottom, colour, dashed=True),
         ]
     for number, (start, end, said, does) in enumerate(TURNS):
         y = top + step * number
         (left, colour), (right, _lane) = LANES[start], LANES[end]
-        parts += _arrow(left, y, right, y, colour)
-        parts.append(_text((left + right) // 2, y - 6, said, anchor="middle"))
+        parts += arrow(left, y, right, y, colour)
+        parts.append(text((left + right) // 2, y - 6, said, anchor="middle"))
         if does:
-            parts.append(_text(right + 8, y + 20, does, bold=True))
-    return Picture(_svg(720, bottom + 10, LOOP, parts), LOOP)
-
-
-def _svg(width: int, height: int, told: str, parts: Iterable[etree._Element]) -> str:
-    svg = E.svg(
-        E.title(told),
-        *parts,
-        xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {width} {height}",
-        width=str(width),
-        role="img",
-        style="max-width:100%;height:auto;color:inherit;font:13px sans-serif",
-    )
-    return str(etree.tostring(svg, encoding="unicode"))
-
-
-def _text(x: int, y: int, text: str, *, bold: bool = False, anchor: str = "start") -> etree._Element:
-    style = "font-weight:bold" if bold else ""
-    return E.text(text, x=str(x), y=str(y), fill="currentColor", style=style, **{"text-anchor": anchor})
-
-
-def _box(
-    x: int, y: int, width: int, height: int, colour: str, title: str, lines: list[str]
-) -> list[etree._Element]:
-    frame = {"x": str(x), "y": str(y), "width": str(width), "height": str(height), "rx": "5"}
-    inside = [_text(x + 10, y + LINE * (row + 2), line) for row, line in enumerate(lines) if line]
-    return [
-        E.rect(fill="none", stroke=colour, **{"stroke-width": "2"}, **frame),
-        _text(x + 10, y + LINE, title, bold=True),
-        *inside,
-    ]
-
-
-def _arrow(x1: int, y1: int, x2: int, y2: int, colour: str) -> list[etree._Element]:
-    """Draw an arrow, across or up and down; its head is a shape of its own, as ids would meet on a page."""
-    across = (x2 > x1) - (x2 < x1)
-    down = (y2 > y1) - (y2 < y1)
-    base = (x2 - 9 * across, y2 - 9 * down)
-    sides = [(base[0] + 4 * down * s, base[1] + 4 * across * s) for s in (1, -1)]
-    points = " ".join(f"{x},{y}" for x, y in [(x2, y2), *sides])
-    ends = {"x1": str(x1), "y1": str(y1), "x2": str(base[0]), "y2": str(base[1])}
-    return [E.line(stroke=colour, **{"stroke-width": "2"}, **ends), E.polygon(points=points, fill=colour)]
+            parts.append(text(right + 8, y + 20, does, bold=True))
+    return Picture(drawn(720, bottom + 10, parts), LOOP)
