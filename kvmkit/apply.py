@@ -43,6 +43,7 @@ def apply(
     ask: Ask | None = None,
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
+    keep: bool = False,
 ) -> Report:
     """Change the host as the plan says.
 
@@ -66,13 +67,16 @@ def apply(
         packages are installed ``unpacking libvirt0`` and the like; for example ``print``.
     cancel
         Once another thread sets it, the plan ends as by Ctrl-C.
+    keep
+        Whether a failure leaves what was done, for a look at it; the plan is pending then.
 
     Returns
     -------
     Report
-        A row per step.  :func:`undo` takes it back.  On the practice host a plan that
-        would change the system around libvirt is only rehearsed: every row is SKIP, and
-        there is nothing to take back.
+        A row per step, and before it one for each thing worth telling that was seen meanwhile.
+        :func:`undo` takes it back.  On the practice host a plan that would change the system
+        around libvirt, or boot one, is only rehearsed: every row is SKIP, and there is nothing
+        to take back.
 
     Raises
     ------
@@ -96,7 +100,7 @@ def apply(
         if plan.empty or (last and last.state == "done" and stands(host, last)):
             return Report(plan.title, plan.uri, [already(step) for step in plan.steps], plan.id)
         entry = last if last and last.state in journal.OPEN else Entry.begin(plan)
-        return forward(host, entry, [s.secrets for s in plan.steps], ask)
+        return forward(host, entry, [s.secrets for s in plan.steps], ask, keep=keep)
 
 
 def undo(what: Report | Host, plan_id: str = "") -> Report:
@@ -208,6 +212,8 @@ def _cancellable_by_keyboard(cancel: threading.Event) -> Iterator[None]:
 def _rehearsed(host: Host, plan: Plan) -> str:
     """Say why a plan can only be rehearsed; empty if it can be applied."""
     kinds = [kind(step) for step in plan.steps] if host.practice else []
+    if any(found.boots for found in kinds):
+        return "a VM of the practice host runs no system, and no installer either"
     if any(found.rehearsed for found in kinds):
         return "the practice host has no system around libvirt to change"
     if any(found.networked for found in kinds):

@@ -18,7 +18,7 @@ from kvmkit.errors import ApplyFailed, Cancelled, Conflict, KvmkitError, NotAppl
 from kvmkit.host import Host
 from kvmkit.journal import Entry
 from kvmkit.plan import Step
-from kvmkit.progress import Stop, cancellable, safe_point, tell
+from kvmkit.progress import Stop, cancellable, noting, safe_point, tell
 from kvmkit.report import Check, Report, Status
 
 __all__ = ["Ask", "already", "backward", "forward", "gone", "stands"]
@@ -26,6 +26,7 @@ __all__ = ["Ask", "already", "backward", "forward", "gone", "stands"]
 Ask = Callable[[Step, float], bool]
 """Asks a person what a step has to ask, who has so many seconds to answer; whether it may be made."""
 CANCELLED = "cancelled by a person"
+HELD = "kk.pending(host) holds the plan, and kk.apply continues it"
 
 
 def stands(host: Host, entry: Entry) -> bool:
@@ -41,8 +42,15 @@ def already(step: Step) -> Check:
     return Check(step.title, Status.PASS, "already so")
 
 
-def forward(host: Host, entry: Entry, secrets: list[dict[str, SecretStr]], ask: Ask | None = None) -> Report:
-    """Make what is not made yet of an entry's plan.
+def forward(
+    host: Host,
+    entry: Entry,
+    secrets: list[dict[str, SecretStr]],
+    ask: Ask | None = None,
+    *,
+    keep: bool = False,
+) -> Report:
+    """Make what is not made yet of an entry's plan; `keep`: undo nothing after a failure.
 
     Raises
     ------
@@ -58,15 +66,20 @@ def forward(host: Host, entry: Entry, secrets: list[dict[str, SecretStr]], ask: 
         confirm = partial(_confirm, step, began, ask)
         began = time.monotonic()
         try:
-            checks.append(
-                _make(host, entry, number, step.model_copy(update={"secrets": secrets[number]}), confirm)
-            )
+            given = step.model_copy(update={"secrets": secrets[number]})
+            with noting(partial(_note, checks)):
+                check = _make(host, entry, number, given, confirm)
+            checks.append(check)
             if number == len(entry.plan.steps) - 1:
                 safe_point()
         except (Exception, KeyboardInterrupt) as error:
-            raise _failed(host, entry, step, checks, error) from error
+            raise _failed(host, entry, step, checks, error, keep=keep) from error
     entry.write(state="done")
     return Report(entry.plan.title, host.uri, checks, entry.plan.id)
+
+
+def _note(checks: list[Check], when: str, what: str) -> None:
+    checks.append(Check(when, Status.PASS, what))
 
 
 def _confirm(step: Step, since: float, ask: Ask | None) -> None:
@@ -106,13 +119,18 @@ def gone(host: Host, entry: Entry) -> list[str]:
     return lost
 
 
-def _failed(host: Host, entry: Entry, step: Step, checks: list[Check], error: BaseException) -> ApplyFailed:
+def _failed(
+    host: Host, entry: Entry, step: Step, checks: list[Check], error: BaseException, *, keep: bool
+) -> ApplyFailed:
     """Take back what was done, as nothing can be cancelled any more, and say where the host stands."""
     checks.append(Check(step.title, Status.FAIL, _said(error)))
     if cancelled := isinstance(error, Stop):
         entry.write(state="applying", why=CANCELLED)
-    with cancellable(None):
-        stands = _after_failure(host, entry, checks)
+    if keep and not cancelled:
+        stands = f"It is kept as it is. {HELD}, kk.undo(host, {entry.plan.id!r}) takes it back."
+    else:
+        with cancellable(None):
+            stands = _after_failure(host, entry, checks)
     report = Report(entry.plan.title, host.uri, checks, entry.plan.id)
     how = f"at '{step.title}': {_said(error)}"
     if cancelled:
@@ -121,17 +139,16 @@ def _failed(host: Host, entry: Entry, step: Step, checks: list[Check], error: Ba
 
 
 def _after_failure(host: Host, entry: Entry, checks: list[Check]) -> str:
-    held = "kk.pending(host) holds the plan, and kk.apply continues it"
     try:
         lost = gone(host, entry)
     except (KvmkitError, KeyboardInterrupt) as error:  # the host itself may have gone
-        return f"Nothing is undone: {_said(error)}. {held}, kk.undo(host, {entry.plan.id!r}) takes it back."
+        return f"Nothing is undone: {_said(error)}. {HELD}, kk.undo(host, {entry.plan.id!r}) takes it back."
     if lost:
-        return f"It is not undone, as this is gone for good: {'; '.join(lost)}. {held}."
+        return f"It is not undone, as this is gone for good: {'; '.join(lost)}. {HELD}."
     undone, failed = backward(host, entry)
     checks += undone
     if failed:
-        return f"Taking it back failed too: {failed}. {held}, kk.undo(host, {entry.plan.id!r}) takes it back."
+        return f"Taking it back failed too: {failed}. {HELD}, kk.undo(host, {entry.plan.id!r}) takes it back."
     return "What had been done is undone: the host is as before."
 
 
@@ -171,6 +188,7 @@ def _unmake(host: Host, entry: Entry, number: int, step: Step) -> Check:
         entry.write(step=number, state="undone")
         return Check(title, Status.PASS, "nothing to take back")
     entry.write(step=number, state="undoing")
+    tell(title)
     code.unmake(host, step)
     entry.write(step=number, state="undone")
     return Check(title, Status.PASS, "taken back")

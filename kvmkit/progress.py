@@ -10,12 +10,24 @@ import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
-__all__ = ["Progress", "Stop", "cancellable", "command_runs", "safe_point", "stoppable", "tell", "telling"]
+__all__ = [
+    "Progress",
+    "Stop",
+    "cancellable",
+    "command_runs",
+    "note",
+    "noting",
+    "safe_point",
+    "stoppable",
+    "tell",
+    "telling",
+]
 
 Progress = Callable[[str], object]
 """Told in a few words what is being done now: a step's title, or ``unpacking libvirt0``."""
 
 _progress: ContextVar[Progress | None] = ContextVar("progress", default=None)
+_notes: ContextVar[Callable[[str, str], object] | None] = ContextVar("notes", default=None)
 _cancel: ContextVar[threading.Event | None] = ContextVar("cancel", default=None)
 _stoppable: ContextVar[bool] = ContextVar("stoppable", default=False)
 
@@ -40,6 +52,23 @@ def tell(what: str) -> None:
     if progress:
         with contextlib.suppress(Exception):
             progress(what)
+
+
+@contextlib.contextmanager
+def noting(notes: Callable[[str, str], object]) -> Iterator[None]:
+    """Have `notes` told what is worth a row of the report."""
+    before = _notes.set(notes)
+    try:
+        yield
+    finally:
+        _notes.reset(before)
+
+
+def note(when: str, what: str) -> None:
+    """Tell whoever watches, and have the report say it, too."""
+    tell(f"{when}: {what}")
+    if notes := _notes.get():
+        notes(when, what)
 
 
 @contextlib.contextmanager

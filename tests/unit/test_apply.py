@@ -32,6 +32,41 @@ def test_who_watches_is_told_what_is_being_done(world: World) -> None:
     assert told == ["make a", "make c"]
 
 
+def test_what_a_step_notes_is_told_and_reported_before_it(world: World) -> None:
+    told: list[str] = []
+    report = kk.apply(plan(step("a", action="test-talking")), progress=told.append)
+
+    assert told == ["make a", "3 s: something"]
+    assert report.frame[["check", "found"]].values.tolist() == [["3 s", "something"], ["make a", "done"]]
+
+
+def test_what_a_step_noted_is_reported_if_it_fails(world: World) -> None:
+    world.fails["before make a"] = RuntimeError("boom")
+    with pytest.raises(kk.ApplyFailed) as failed:
+        kk.apply(plan(step("a", action="test-talking")))
+
+    assert [row.check for row in failed.value.report.checks][:2] == ["3 s", "make a"]
+
+
+def test_a_failure_is_kept_if_one_asks_for_it(world: World) -> None:
+    world.fails["after make b"] = RuntimeError("boom")
+    with pytest.raises(kk.ApplyFailed, match=r"boom\. It is kept as it is\. kk\.pending"):
+        kk.apply(plan(), keep=True)
+
+    assert world.things == ["a", "b"]
+    assert kk.undo(host(), plan().id).ok
+    assert world.things == []
+
+
+def test_what_needs_a_system_in_a_vm_is_rehearsed(world: World) -> None:
+    report = kk.apply(plan(step("a"), step("b", action="test-boots")))
+
+    assert world.did == []
+    assert {row.found for row in report.checks} == {
+        "rehearsed: a VM of the practice host runs no system, and no installer either"
+    }
+
+
 def test_a_fault_of_who_watches_ends_nothing(world: World) -> None:
     def broken(what: str) -> None:
         raise RuntimeError(what)

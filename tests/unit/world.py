@@ -8,6 +8,7 @@ import kvmkit as kk
 from kvmkit import actions
 from kvmkit.actions import Action
 from kvmkit.journal import entries
+from kvmkit.progress import note
 
 URI = "test:///default"
 
@@ -58,6 +59,14 @@ class Running(Thing):
         return super().made(host, step, state, token) or state == "done"
 
 
+class Talking(Thing):
+    """A step that sees things worth telling."""
+
+    def make(self, host: kk.Host, step: kk.Step, token: str) -> None:
+        note("3 s", "something")
+        super().make(host, step, token)
+
+
 class Nothing(Thing):
     """A step that says it did, and did not."""
 
@@ -83,6 +92,8 @@ def enter(monkeypatch: pytest.MonkeyPatch) -> World:
     actions.action("test-thing", Thing(world))
     actions.action("test-nothing", Nothing(world))
     actions.action("test-half", Half(world), gradual=True)
+    actions.action("test-talking", Talking(world))
+    actions.action("test-boots", Thing(world), boots=True)
     actions.action("test-system", Thing(world), rehearsed=True)
     actions.action("test-running", Running(world), fleeting=True)
     return world
