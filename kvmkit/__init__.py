@@ -14,8 +14,10 @@ from kvmkit.apply import apply, history, pending, undo
 from kvmkit.bridge.frames import bridges, links
 from kvmkit.bridge.plan import plan_bridge, plan_unbridge
 from kvmkit.bridge.spec import BridgeSpec
+from kvmkit.bridge.topology import topology
 from kvmkit.bridge.watch import Pause, Watch, watch
 from kvmkit.check import check_host
+from kvmkit.drawing import Picture
 from kvmkit.errors import (
     ApplyFailed,
     Busy,
@@ -95,6 +97,7 @@ __all__ = [
     "NotApplied",
     "NotFound",
     "Pause",
+    "Picture",
     "Plan",
     "QemuConfSpec",
     "Report",
@@ -151,6 +154,7 @@ __all__ = [
     "shutdown",
     "start",
     "suspend",
+    "topology",
     "undo",
     "viewer_commands",
     "vm_form",
