@@ -20,6 +20,7 @@ from kvmkit.check import check_host
 from kvmkit.drawing import Picture
 from kvmkit.errors import (
     ApplyFailed,
+    BadSource,
     Busy,
     Cancelled,
     CommandFailed,
@@ -77,6 +78,7 @@ from kvmkit.vm.spec import VMSpec
 __all__ = [
     "ApplyFailed",
     "ApplyForm",
+    "BadSource",
     "BridgeSpec",
     "Busy",
     "Cancelled",

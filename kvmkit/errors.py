@@ -13,6 +13,7 @@
     │   └── CommandTimeout (TimeoutError) … or did not end in time and was killed
     ├── HostUnavailable (ConnectionError) SSH or libvirt does not answer
     ├── LibvirtFailed                     libvirt refused or failed; its own words, and the host
+    ├── BadSource                         what is to be installed can't be had, or isn't what it should be
     ├── Conflict                          something that is not ours stands where a step would make its own
     ├── Busy                              another process is applying a plan to this host, or has a console
     ├── RolledBack                        a host put its network back; says why, when and for how long
@@ -113,6 +114,10 @@ class HostUnavailable(KvmkitError, ConnectionError):
 
 class LibvirtFailed(KvmkitError):
     """libvirt refused or failed."""
+
+
+class BadSource(KvmkitError):
+    """What is to be installed can't be had from where it is said to be, or is not what it should be."""
 
 
 class Conflict(KvmkitError):

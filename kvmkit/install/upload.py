@@ -18,14 +18,13 @@ from pydantic import SecretStr
 from kvmkit.actions import action
 from kvmkit.errors import Conflict, NotFound
 from kvmkit.host import Host
+from kvmkit.install.fetch import MIB, Told, size_text
 from kvmkit.plan import Step
-from kvmkit.progress import tell
 from kvmkit.vm.storage import CreateVolume, find_volume
 from kvmkit.vm.xml import parse
 
-__all__ = ["Upload", "size_text", "upload_volume"]
+__all__ = ["Upload", "upload_volume"]
 
-MIB = 2**20
 HEAD = MIB
 """Bytes by which a volume that a killed process left is recognised."""
 REFRESH_SECONDS = 60
@@ -170,20 +169,17 @@ def _begins_alike(connection: libvirt.virConnect, volume: libvirt.virStorageVol,
 
 def _send(connection: libvirt.virConnect, volume: libvirt.virStorageVol, file: IO[bytes], step: Step) -> None:
     name, size = step.args["name"], step.args["size"]
-    stream, digest, sent = connection.newStream(), hashlib.sha256(), 0
+    stream, digest, told = connection.newStream(), hashlib.sha256(), Told(f"uploading {name}", size)
 
     def next_bytes(_stream: libvirt.virStream, number: int, _opaque: None) -> bytes:
-        nonlocal sent
         data = file.read(number)
         digest.update(data)
-        if sent * 100 // size < (sent + len(data)) * 100 // size:
-            tell(f"uploading {name}: {(sent + len(data)) * 100 // size} % of {size_text(size)}")
-        sent += len(data)
+        told.add(len(data))
         return data
 
     volume.upload(stream, 0, size)
     stream.sendAll(next_bytes, None)
-    if sent != size or step.args["sha256"] not in ("", digest.hexdigest()):
+    if told.done != size or step.args["sha256"] not in ("", digest.hexdigest()):
         stream.abort()
         raise Conflict(
             f"{step.args['source'] or name} was changed since it was planned to be sent; plan again"
@@ -198,14 +194,6 @@ def _await_format(volume: libvirt.virStorageVol, wanted: str) -> None:
         if time.monotonic() > deadline:
             raise Conflict(f"libvirt does not take volume {volume.name()} for {wanted}, which it is")
         time.sleep(0.1)
-
-
-def size_text(size: int) -> str:
-    """Say a number of bytes in a unit that a person can picture."""
-    for unit, name in ((2**30, "GiB"), (MIB, "MiB"), (2**10, "KiB")):
-        if size >= unit:
-            return f"{size / unit:.3g} {name}"
-    return f"{size} bytes"
 
 
 # A volume that is not whole is no volume that was made, and yet has to go.

@@ -1,9 +1,7 @@
 """What is planned to be sent, and what of it is kept."""
 
-import pytest
-
 import kvmkit as kk
-from kvmkit.install.upload import Upload, size_text, upload_volume
+from kvmkit.install.upload import Upload, upload_volume
 
 SEED = Upload("default", "seed.iso", "/images/seed.iso", 6, content=b"$6$abc")
 
@@ -34,10 +32,3 @@ def test_it_is_rehearsed_on_the_practice_host() -> None:
 
     assert [check.status for check in report.checks] == [kk.Status.SKIP]
     assert kk.pending(kk.connect("test:///default")) == []
-
-
-@pytest.mark.parametrize(
-    ("size", "text"), [(512, "512 bytes"), (1536, "1.5 KiB"), (45 * 2**20, "45 MiB"), (3 * 2**30, "3 GiB")]
-)
-def test_sizes_are_said_in_a_unit_that_fits(size: int, text: str) -> None:
-    assert size_text(size) == text
