@@ -1,0 +1,179 @@
+"""Answers: what an installer is told instead of being asked.
+
+Made from an InstallSpec, or a file of the user's. They hold hashes of passwords, which are as
+secret as passwords: nothing here shows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from kvmkit.errors import InvalidSpec
+from kvmkit.install.answers import autoinstall, cloudinit, kickstart, preseed
+from kvmkit.install.answers.checked import Checked
+from kvmkit.install.answers.wanted import Wanted, wanted
+from kvmkit.install.spec import InstallSpec
+
+__all__ = ["Answers", "Kind", "check_answers", "render"]
+
+Kind = Literal["kickstart", "preseed", "autoinstall", "cloud-init"]
+MAIN = {
+    "kickstart": "ks.cfg",
+    "preseed": "preseed.cfg",
+    "autoinstall": "user-data",
+    "cloud-init": "user-data",
+}
+"""The file that each kind is made of, by the name under which it is looked for."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What an installer is told.
+
+    Attributes
+    ----------
+    kind
+        The language.
+    files
+        Name to text, as they are delivered; never shown.
+    shown
+        Name to text without secrets, for a plan to show; of a user's own file no word.
+    notes
+        What could not be checked, and what is doubtful.
+    """
+
+    kind: Kind
+    files: Mapping[str, str] = field(repr=False)
+    shown: Mapping[str, str] = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+
+def render(kind: Kind, install: InstallSpec, vm_name: str, tree_release: str = "", mac: str = "") -> Answers:
+    """Make the answers that a spec asks for, or take those of the user's file; they are checked.
+
+    Parameters
+    ----------
+    kind
+        The language.
+    install
+        What is wanted.
+    vm_name
+        The VM's name, which is its host name unless the spec has one.
+    tree_release
+        The syntax of kickstart, such as RHEL9, unless the spec names one.
+    mac
+        The MAC address of the VM's card: a static address can be bound to it, with cloud-init.
+
+    Raises
+    ------
+    InvalidSpec
+        Naming the field, or the line of the user's file.
+    CommandFailed
+        A password cannot be hashed: there is no openssl.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> answers = render("cloud-init", kk.InstallSpec(user="ann", password="secret"), "web1")
+    >>> "secret" in repr(answers), "ann" in answers.shown["user-data"]
+    (False, True)
+    """
+    release = install.release or tree_release
+    want = wanted(install, vm_name, mac)
+    own = bool(install.answers_file)
+    text = _read(install.answers_file) if own else _made(kind, want, release)
+    checked = _check(kind, text, release)
+    if checked.problems:
+        raise _wrong("answers_file" if own else "answers", checked)
+    files = {MAIN[kind]: text}
+    if kind in ("autoinstall", "cloud-init"):
+        files["meta-data"] = cloudinit.meta_data(vm_name)
+    if kind == "cloud-init" and want.static:
+        files["network-config"] = cloudinit.network_config(want.static, mac)
+    shown = {name: _without(content, want.hashes) for name, content in files.items()}
+    if own:
+        shown[MAIN[kind]] = f"{install.answers_file}: not shown, as it may hold secrets\n"
+    return Answers(kind, files, shown, checked.notes)
+
+
+def check_answers(kind: Kind, text: str, release: str = "") -> tuple[str, ...]:
+    r"""Look whether a file of answers is right.
+
+    Parameters
+    ----------
+    kind
+        The language: kickstart is held against pykickstart's rules for the release, cloud-config
+        against cloud-init's own schema where that is installed, preseed and autoinstall
+        against what their installers demand at the least.
+    text
+        The file.
+    release
+        The syntax of kickstart, such as RHEL9.
+
+    Returns
+    -------
+    tuple of str
+        What could not be checked, and what is doubtful.
+
+    Raises
+    ------
+    InvalidSpec
+        Naming each wrong line, without its values: they may be passwords.
+
+    Examples
+    --------
+    >>> check_answers("kickstart", "lang en_US.UTF-8\nkeybord us", "RHEL9")
+    Traceback (most recent call last):
+      ...
+    kvmkit.errors.InvalidSpec: answers_file: line 2: Unknown command: keybord
+    """
+    checked = _check(kind, text, release)
+    if checked.problems:
+        raise _wrong("answers_file", checked)
+    return checked.notes
+
+
+def _wrong(field: str, checked: Checked) -> InvalidSpec:
+    return InvalidSpec({field: "; ".join(checked.problems)})
+
+
+def _made(kind: Kind, want: Wanted, release: str) -> str:
+    match kind:
+        case "kickstart":
+            return kickstart.kickstart(want, release)
+        case "preseed":
+            return preseed.preseed(want)
+        case "autoinstall":
+            return autoinstall.autoinstall(want)
+        case "cloud-init":
+            return cloudinit.cloud_config(want)
+
+
+def _check(kind: Kind, text: str, release: str) -> Checked:
+    match kind:
+        case "kickstart":
+            return kickstart.check(text, release)
+        case "preseed":
+            return preseed.check(text)
+        case "autoinstall":
+            return autoinstall.check(text)
+        case "cloud-init":
+            return cloudinit.check(text)
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidSpec({"answers_file": f"{path!r}: {error.strerror}, on this machine"}) from None
+    except UnicodeDecodeError:
+        raise InvalidSpec({"answers_file": f"{path!r}: it is no text in UTF-8"}) from None
+
+
+def _without(text: str, hashes: tuple[str, ...]) -> str:
+    for secret in hashes:
+        text = text.replace(secret, "********")
+    return text

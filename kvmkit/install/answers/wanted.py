@@ -1,0 +1,99 @@
+"""What is wanted of a new system, as all kinds of answers put it into words."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+
+from kvmkit.errors import InvalidSpec
+from kvmkit.install.answers.secret import hash_password
+from kvmkit.install.spec import InstallSpec
+
+__all__ = ["Static", "Wanted", "wanted"]
+
+LONGEST_POST = 65536
+"""Bytes of a script: a shell gets it as one argument, in Base64, and Linux allows 128 KiB (execve(2))."""
+
+
+@dataclass(frozen=True)
+class Static:
+    """An address that stays."""
+
+    address: ipaddress.IPv4Interface | ipaddress.IPv6Interface
+    gateway: str
+    servers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An InstallSpec with what follows from it.
+
+    Attributes
+    ----------
+    password, root_password
+        Their hashes; empty: no password.
+    static
+        None: DHCP.
+    mac
+        The MAC address of the VM's card, as far as it is known.
+    """
+
+    install: InstallSpec
+    hostname: str
+    keys: tuple[str, ...]
+    packages: tuple[str, ...]
+    static: Static | None
+    mac: str = ""
+    password: str = field(default="", repr=False)
+    root_password: str = field(default="", repr=False)
+
+    @property
+    def account(self) -> str:
+        """Whom the SSH keys let in: the user, or root if there is to be none."""
+        return self.install.user or "root"
+
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """What must not be seen."""
+        return tuple(filter(None, (self.password, self.root_password)))
+
+    @property
+    def sudo(self) -> str:
+        """What the user may do; who has no password cannot be asked for it (sudoers(5))."""
+        return "ALL=(ALL) ALL" if self.password else "ALL=(ALL) NOPASSWD: ALL"
+
+
+def wanted(install: InstallSpec, vm_name: str, mac: str) -> Wanted:
+    """Look what a spec asks for, and hash its passwords.
+
+    Raises
+    ------
+    InvalidSpec
+        Fields that do not go together.
+    """
+    wrong = {}
+    if install.password.get_secret_value() and not install.user:
+        wrong["password"] = "it is a user's, and user is empty; root's is root_password"  # noqa: S105 (a message)
+    if "%" in install.network:  # Python takes any text for the zone of an address
+        wrong["network"] = f"{install.network!r}: IP addresses without a zone, please"
+    if len(install.post.encode()) > LONGEST_POST:
+        wrong["post"] = f"a script of at most {LONGEST_POST} bytes, please; it can fetch what it needs"
+    if wrong:
+        raise InvalidSpec(wrong)
+    return Wanted(
+        install=install,
+        hostname=install.hostname or vm_name,
+        keys=tuple(line.strip() for line in install.ssh_keys.splitlines() if line.strip()),
+        packages=tuple(install.packages.split()),
+        static=_static(install.network),
+        mac=mac,
+        password=hash_password(install.password).get_secret_value(),
+        root_password=hash_password(install.root_password, "root_password").get_secret_value(),
+    )
+
+
+def _static(network: str) -> Static | None:
+    if network == "dhcp":
+        return None
+    address, gateway, *servers = network.split()
+    return Static(ipaddress.ip_interface(address), gateway, tuple(servers))
