@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import time
 from pathlib import Path
 from typing import IO
@@ -10,10 +12,10 @@ from typing import IO
 from filelock import FileLock, Timeout
 
 from kvmkit.errors import BadSource, Busy
-from kvmkit.install.transport import Seen, folder_of, opened, shown
+from kvmkit.install.transport import Seen, folder_of, local_path, opened, shown
 from kvmkit.progress import tell
 
-__all__ = ["MIB", "Told", "digest", "fetch", "first_bytes", "look", "read_small", "size_text"]
+__all__ = ["MIB", "Told", "cached", "digest", "fetch", "first_bytes", "look", "read_small", "size_text"]
 
 MIB = 2**20
 SLOWEST = 60.0, 64 * 1024
@@ -86,10 +88,13 @@ def fetch(location: str, into: Path, checksum: str = "", limit: int = LIMIT) -> 
     Busy
         Another process is fetching it.
     """
-    into.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    seen = look(location)
+    return _fetch(location, into, checksum, limit, look(location))
+
+
+def _fetch(location: str, into: Path, checksum: str, limit: int, seen: Seen) -> Path:
     if seen.size > limit:
         raise BadSource(f"{shown(location)} has {size_text(seen.size)}, more than {size_text(limit)}")
+    into.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     mark = hashlib.sha256(f"{location} {seen}".encode()).hexdigest()[:12]
     part = into.with_name(f".{into.name}.{mark}.part")
     try:
@@ -97,12 +102,40 @@ def fetch(location: str, into: Path, checksum: str = "", limit: int = LIMIT) -> 
             if not seen.version:  # nothing tells whether the rest would belong to it
                 part.unlink(missing_ok=True)
             _complete(location, part, seen, limit)
-            _verify(location, part, checksum)
+            try:
+                _verify(location, part, checksum)
+            except BadSource:
+                part.unlink()
+                raise
             part.replace(into)
             Path(f"{part}.lock").unlink(missing_ok=True)
     except Timeout:
         raise Busy(f"another process is fetching {shown(location)}: wait for it, then try again") from None
     return into
+
+
+def cached(location: str, checksum: str = "", limit: int = LIMIT) -> Path:
+    """Give a file of this machine with what a location has: fetched once, and kept in the cache.
+
+    Kept under ``$XDG_CACHE_HOME/kvmkit/images`` (XDG base directory specification), until somebody
+    deletes it there.  A file of this machine is used where it is.  The rest is as in :func:`fetch`.
+    """
+    path = local_path(location)
+    if path is None:
+        seen = look(location)
+        mark = hashlib.sha256(f"{location} {checksum} {seen}".encode()).hexdigest()[:16]
+        name = re.sub(r"[^\w.+-]", "_", folder_of(location)[1]).lstrip(".")  # a server's word is no path
+        path = _cache() / mark / (name[-100:] or "file")
+        if not path.exists() or not seen.version:
+            return _fetch(location, path, checksum, limit, seen)
+    else:
+        look(location)
+    _verify(location, path, checksum)
+    return path
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kvmkit" / "images"
 
 
 def _complete(location: str, part: Path, seen: Seen, limit: int) -> None:
@@ -152,10 +185,9 @@ def _write(file: IO[bytes], data: bytes) -> None:
         raise BadSource(f"it cannot be kept as {file.name}: {error.strerror}") from error
 
 
-def _verify(location: str, part: Path, checksum: str) -> None:
+def _verify(location: str, path: Path, checksum: str) -> None:
     algorithm, _, wanted = checksum.partition(":")
-    if checksum and (found := digest(part, algorithm)) != wanted.lower():
-        part.unlink()
+    if checksum and (found := digest(path, algorithm)) != wanted.lower():
         raise BadSource(
             f"{shown(location)} is not what it should be: its {algorithm} checksum is {found}, not {wanted}"
         )
