@@ -66,6 +66,7 @@ from kvmkit.prepare.service import plan_service
 from kvmkit.report import Check, Report, Status
 from kvmkit.runs.record import Run
 from kvmkit.runs.run import run_runbook
+from kvmkit.timeline import timeline
 from kvmkit.vm.addresses import addresses
 from kvmkit.vm.console import console_log, screenshot, viewer_commands
 from kvmkit.vm.create import plan_vm
@@ -156,6 +157,7 @@ __all__ = [
     "shutdown",
     "start",
     "suspend",
+    "timeline",
     "topology",
     "undo",
     "viewer_commands",

@@ -124,8 +124,8 @@ def _failed(
 ) -> ApplyFailed:
     """Take back what was done, as nothing can be cancelled any more, and say where the host stands."""
     checks.append(Check(step.title, Status.FAIL, _said(error)))
-    if cancelled := isinstance(error, Stop):
-        entry.write(state="applying", why=CANCELLED)
+    cancelled = isinstance(error, Stop)
+    entry.write(state="applying", failed=True, **({"why": CANCELLED} if cancelled else {}))
     if keep and not cancelled:
         stands = f"It is kept as it is. {HELD}, kk.undo(host, {entry.plan.id!r}) takes it back."
     else:

@@ -112,6 +112,7 @@ class Entry:
         self.operator: str = head["operator"]
         self.plan = Plan.model_validate(head["plan"])
         self.steps = [""] * len(self.plan.steps)
+        self.records: list[dict[str, Any]] = []
         for record in records[1:]:
             self._take(record)
 
@@ -131,10 +132,12 @@ class Entry:
 
     def write(self, **record: Any) -> None:
         """Record the `state` of the whole, or of one `step`."""
-        _append(self.path, record | {"time": datetime.now(UTC).isoformat(timespec="seconds")})
+        record |= _now()
+        _append(self.path, record)
         self._take(record)
 
     def _take(self, record: dict[str, Any]) -> None:
+        self.records.append(record)
         if "step" not in record:
             self.state = record["state"]
             self.why = record.get("why", self.why)
