@@ -81,7 +81,7 @@ def topology(host: Host) -> Picture:
     --------
     >>> import kvmkit as kk
     >>> kk.topology(kk.connect("test:///default"))
-    eth0: no bridge, 192.168.0.100/24
+    eth0: no bridge, 192.168.0.100/24, up
     virbr0: network default, NAT
       VM demo: running, by testnet0
     """
