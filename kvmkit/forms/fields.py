@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable
 from typing import Any, Literal, get_args, get_origin
 
 import ipywidgets as widgets
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from kvmkit.bridge.frames import links
-from kvmkit.check.facts import read_facts
-from kvmkit.host import Host
+from kvmkit.forms.choices import Choice
 from kvmkit.spec import Spec
-from kvmkit.vm.facts import networks, pools, volumes
 
-__all__ = ["blank", "choices", "field_widget", "help_texts", "label"]
+__all__ = ["blank", "field_widget", "help_texts", "label"]
 
 _WORDS = {"mib": "(MiB)", "gib": "(GiB)", "vcpus": "vCPUs", "cdrom": "CD-ROM", "vnc": "VNC", "os": "OS"}
-_WORDS |= {"nic": "NIC", "dns": "DNS", "stp": "STP"}
+_WORDS |= {"nic": "NIC", "dns": "DNS", "stp": "STP", "ssh": "SSH"}
 _WORDS |= {"baseurl": "Base URL", "gpgcheck": "GPG check", "gpgkey": "GPG key"}
 _BLANK: dict[Any, Any] = {str: "", int: 0, bool: False}
 
@@ -42,38 +39,7 @@ def help_texts(spec_class: type[Spec]) -> dict[str, str]:
     return {name: text for names, text in texts.items() for name in names.split(", ")}
 
 
-def choices(host: Host, names: Iterable[str]) -> dict[str, list[str]]:
-    """Read from the host what can be chosen for those of the fields that name something on it."""
-    readers: dict[str, Callable[[], Iterable[str]]] = {
-        "pool": lambda: _active(pools(host)),
-        "nic": lambda: _fit(links(host)),
-        "network": lambda: _active(networks(host)),
-        "bridge": lambda: read_facts(host).bridges,
-        "image": lambda: _volumes(host, iso=False),
-        "cdrom": lambda: _volumes(host, iso=True),
-    }
-    names = set(names)
-    if "nic" in names:  # then the bridge is one that is not there yet
-        names.remove("bridge")
-    return {name: sorted(readers[name]()) for name in names & readers.keys()}
-
-
-def _fit(frame: Any) -> list[str]:
-    return list(frame.index[frame["why_not"] == ""])
-
-
-def _active(frame: Any) -> list[str]:
-    return list(frame.index[frame["active"]])
-
-
-def _volumes(host: Host, *, iso: bool) -> list[str]:
-    frame = volumes(host)
-    # libvirt calls an ISO "iso" or, where it did not look into it, "raw".
-    is_iso = (frame["format"] == "iso") | frame.index.str.lower().str.endswith(".iso")
-    return list(frame.index[is_iso == iso])
-
-
-def field_widget(name: str, info: FieldInfo, value: Any, options: list[str] | None) -> Any:
+def field_widget(name: str, info: FieldInfo, value: Any, choice: Choice | None) -> Any:
     """Make the widget of one field.
 
     Raises
@@ -93,9 +59,13 @@ def field_widget(name: str, info: FieldInfo, value: Any, options: list[str] | No
         widget = widgets.Checkbox(value=value, **common)
     elif kind is int:
         widget = widgets.IntText(value=value, continuous_update=True, **common)
-    elif options is not None:
+    elif kind is SecretStr:
+        widget = widgets.Password(value=value.get_secret_value(), **common)
+    elif choice is not None:
         # A choice that still lets one type: what the host does not show may be there.
-        widget = widgets.Combobox(value=value, options=options, ensure_option=False, **common)
+        widget = widgets.Combobox(value=value, options=choice.names, ensure_option=False, **common)
+    elif isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("lines"):
+        widget = widgets.Textarea(value=value, rows=3, **common)
     else:
         widget = widgets.Text(value=value, **common)
     return widget.add_class(f"kvmkit-{name}")

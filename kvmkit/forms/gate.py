@@ -66,6 +66,8 @@ class ApplyForm(Shown):
         self._planned_from = form.taken if form else None
         self._once = threading.Lock()
         self._done = threading.Event()
+        self._cancel = threading.Event()
+        self._saying = threading.Lock()
         self._report: Report | None = None
         self._error: Exception | None = None
         self._state = widgets.HTML().add_class("kvmkit-state")
@@ -78,11 +80,15 @@ class ApplyForm(Shown):
             style={"description_width": "initial"},
         ).add_class("kvmkit-confirm")
         self._question = Question()
+        self._stop = widgets.Button(description="Cancel", layout={"display": "none"}).add_class(
+            "kvmkit-cancel"
+        )
         parts = {
             self._typed: bool(self._word),
             self._button: not plan.empty,
             self._question: any(step.ask for step in plan.steps),
             self._state: True,
+            self._stop: not plan.empty,
         }
         super().__init__([part for part, needed in parts.items() if needed])
         person = person_is_there()
@@ -101,7 +107,7 @@ class ApplyForm(Shown):
             self._say(repr(self))
 
     def wait(self) -> Report:
-        """Wait until what was clicked is done.
+        """Wait until what was clicked is done.  Interrupting the kernel meanwhile cancels that.
 
         Returns
         -------
@@ -112,26 +118,34 @@ class ApplyForm(Shown):
         ------
         NotApplied
             Nobody has clicked, or `confirm` is not the plan's id: what follows must not run yet.
-        ApplyFailed, Busy, HostUnavailable, LibvirtFailed
+        ApplyFailed, Cancelled, Busy, HostUnavailable, LibvirtFailed
             As :func:`apply`.
         """
-        while self._once.locked() and not self._done.wait(0.2):
-            if self._question.is_open:  # while a cell waits, the kernel does not see what is clicked
-                raise NotApplied(f"{self.plan.title}: answer the question above first, then run this again")
+        try:
+            self._wait()
+        except KeyboardInterrupt:
+            self._cancelled()
+            self._wait()
         if self._error:
             raise self._error
         if self._report is None:
             raise NotApplied(f"plan {self.plan.id} ({self.plan.title}) on {self.plan.uri}: {self._reason()}")
         return self._report
 
+    def _wait(self) -> None:
+        while self._once.locked() and not self._done.wait(0.2):
+            if self._question.is_open:  # while a cell waits, the kernel does not see what is clicked
+                raise NotApplied(f"{self.plan.title}: answer the question above first, then run this again")
+
     def _offer(self) -> None:
-        """Have the button work, as far as it may."""
-        self._button.on_click(self._clicked)
+        """Have the buttons work, as far as they may."""
+        self._button.on_click(self._seen(self._clicked))
         self._button.button_style = "danger" if self._word else "primary"
-        self._typed.observe(self._enable, names="value")
+        self._stop.on_click(self._seen(self._cancelled))
+        self._typed.observe(self._seen(self._enable), names="value")
         if self._form:
             for field in self._form.fields.values():
-                field.observe(self._enable, names="value")
+                field.observe(self._seen(self._enable), names="value")
         self._enable()
 
     def _void(self) -> bool:
@@ -158,24 +172,39 @@ class ApplyForm(Shown):
             return
         self._button.disabled = self._typed.disabled = True
         self._doing("")
+        self._stop.layout.display = ""
         # A thread, so that the page goes on answering; what it shows is widgets' values, as prints are lost.
         threading.Thread(target=self._run, name=f"apply {self.plan.id}").start()
+
+    def _cancelled(self, _button: object = None) -> None:
+        """End at the next safe point; what must not be interrupted is finished first."""
+        self._cancel.set()
+        self._question.refuse()
+        self._stop.disabled = True
+        self._doing("")
 
     def _run(self) -> None:
         try:
             ask = self._question.ask if self._once.locked() else None
-            self._report = apply(self.plan, ask=ask, progress=self._doing)
-            self._state.value = "" if self.plan.empty else self._report._repr_html_()
+            self._report = apply(self.plan, ask=ask, progress=self._doing, cancel=self._cancel)
+            shown = "" if self.plan.empty else self._report._repr_html_()
         except Exception as error:  # noqa: BLE001 - wait() raises it again; here it would be lost
             self._error = error
             table = error.report._repr_html_() if isinstance(error, ApplyFailed) else ""
-            self._state.value = f"{table}{message(f'{type(error).__name__}: {error}', RED)}"
-        finally:
+            shown = f"{table}{message(f'{type(error).__name__}: {error}', RED)}"
+        with self._saying:
+            self._state.value = shown
             self._button.disabled = self._typed.disabled = True
+            self._stop.layout.display = "none"
             self._done.set()
 
     def _doing(self, what: str) -> None:
-        self._say(f"Applying: {self.plan.title} ({len(self.plan.steps)} steps) … {what}")
+        how = "Applying"
+        if self._cancel.is_set():
+            how = "Cancelling, after what must not be interrupted"
+        with self._saying:
+            if not self._done.is_set():
+                self._say(f"{how}: {self.plan.title} ({len(self.plan.steps)} steps) … {what}")
 
     def _say(self, text: str, colour: str = "inherit") -> None:
         self._state.value = message(text, colour)

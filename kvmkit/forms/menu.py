@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from kvmkit.bridge.frames import bridges
 from kvmkit.check.facts import read_facts
 from kvmkit.check.packages import missing_packages, package_manager
 from kvmkit.errors import KvmkitError
@@ -13,6 +15,8 @@ from kvmkit.vm.facts import pools, vms
 __all__ = ["Menu", "menu"]
 
 NOT_YET = "not yet"
+NO_LIBVIRT = "libvirt: not running"
+ASKED_OF_LIBVIRT = ("storage", "vms", "off", "running")
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def menu(host: Host) -> Menu:
     >>> import kvmkit as kk
     >>> menu = kk.menu(kk.connect("test:///default"))
     >>> menu.entries[4].state
-    '1 VM'
+    '1 VM, 1 running'
     """
     state = _states(host)
     head = state.get("why", f"{host.uri} answers")
@@ -84,7 +88,7 @@ def menu(host: Host) -> Menu:
         (5, "list the VMs", "50-manage-vms", state.get("vms", "")),
         (6, "start a VM", "50-manage-vms", state.get("off", "")),
         (7, "stop a VM", "50-manage-vms", state.get("running", "")),
-        (8, "connect to a VM", "50-manage-vms", state.get("running", "")),
+        (8, "connect to a VM's console", "50-manage-vms", state.get("running", "")),
         (9, "install a VM automatically", "", NOT_YET),
         (0, "leave", "", "close the tab: nothing keeps running"),
     ]
@@ -98,25 +102,37 @@ def _states(host: Host) -> dict[str, str]:
     except KvmkitError as error:
         return {"why": str(error)}
     try:
-        answers, libvirt = "answers", _libvirt_states(host)
+        answers, libvirt = "libvirt: running", _libvirt_states(host)
     except KvmkitError as error:
-        answers, libvirt = "does not answer", {"why": str(error)}
+        answers, libvirt = NO_LIBVIRT, dict.fromkeys(ASKED_OF_LIBVIRT, NO_LIBVIRT) | {"why": str(error)}
     missing = len(missing_packages(facts, local=host.ssh is None))
     rehearsed = "; rehearsed here" if facts.practice else ""
     return libvirt | {
         "source": f"by {package_manager(facts) or 'hand'}{rehearsed}",
-        "tools": f"packages missing: {missing}; libvirt {answers}{rehearsed}",
-        "bridges": f"bridges: {', '.join(facts.bridges) or 'none'}",
+        "tools": f"packages missing: {missing}; {answers}{rehearsed}",
+        "bridges": _bridges(host, facts.bridges),
     }
+
+
+def _bridges(host: Host, names: Iterable[str]) -> str:
+    """Say which bridges there are; of a host whose ``ip`` is too old to tell more, their names."""
+    try:
+        frame = bridges(host)
+        own = frame.loc[~frame["private"], "up"]
+        told = [f"{name}: {'up' if up else 'down'}" for name, up in own.items()]
+    except KvmkitError:
+        told = [*names]
+    return ", ".join(told) or "no bridge"
 
 
 def _libvirt_states(host: Host) -> dict[str, str]:
     states, storage = vms(host)["state"], pools(host)
     active = storage[storage["active"]]
     free = [f"{name} has {row.free_gib:g} GiB free" for name, row in active.iterrows()]
+    running = f"{(states == 'running').sum()} running"
     return {
         "storage": f"storage pools: {'; '.join(free) or 'none active'}",
-        "vms": f"{len(states)} VM{'s' * (len(states) != 1)}",
+        "vms": f"{len(states)} VM{'s' * (len(states) != 1)}, {running}",
         "off": f"{(states == 'shut off').sum()} shut off",
-        "running": f"{(states == 'running').sum()} running",
+        "running": running,
     }

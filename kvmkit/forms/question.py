@@ -7,13 +7,13 @@ import time
 
 import ipywidgets as widgets
 
-from kvmkit.forms.shown import message
+from kvmkit.forms.shown import Guarded, message
 from kvmkit.plan import Step
 
 __all__ = ["Question"]
 
 
-class Question(widgets.VBox):  # type: ignore[misc]  # ipywidgets ships no types
+class Question(Guarded):
     """Text, countdown and two buttons; to be seen only while it is asked.
 
     Attributes
@@ -29,8 +29,8 @@ class Question(widgets.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         self._text = widgets.HTML().add_class("kvmkit-question")
         yes = widgets.Button(description="Confirm", button_style="success").add_class("kvmkit-yes")
         no = widgets.Button(description="Roll back", button_style="warning").add_class("kvmkit-no")
-        yes.on_click(lambda _: self._say(answer=True))
-        no.on_click(lambda _: self._say(answer=False))
+        yes.on_click(self._seen(lambda _: self._say(answer=True)))
+        no.on_click(self._seen(lambda _: self.refuse()))
         super().__init__([self._text, widgets.HBox([yes, no])], layout={"display": "none"})
 
     def ask(self, step: Step, seconds: float) -> bool:
@@ -45,6 +45,10 @@ class Question(widgets.VBox):  # type: ignore[misc]  # ipywidgets ships no types
                 break
         self.is_open, self.layout.display = False, "none"
         return self._answer
+
+    def refuse(self) -> None:
+        """Answer no, if it is being asked."""
+        self._say(answer=False)
 
     def _say(self, *, answer: bool) -> None:
         if self.is_open and not self._answered.is_set():

@@ -1,21 +1,67 @@
-"""What all forms share: how they are shown, and how they tell whether a person is there."""
+"""What all forms share: how they are shown, whether a person is there, and that errors are seen."""
 
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
 import ipywidgets as widgets
 from IPython.core.getipython import get_ipython
 
-__all__ = ["Shown", "message", "person_is_there"]
+__all__ = ["Guarded", "Shown", "copyable", "message", "person_is_there"]
 
 # Okabe and Ito's colours, as in reports.
 RED, GREY = "#D55E00", "#808080"
 
 
-class Shown(widgets.VBox):  # type: ignore[misc]  # ipywidgets ships no types
+class Guarded(widgets.VBox):  # type: ignore[misc]  # ipywidgets ships no types
+    """Widgets whose callbacks' errors are seen in a line below them: Jupyter only logs those."""
+
+    children: Any
+
+    def __init__(self, children: Sequence[widgets.Widget], **more: Any) -> None:
+        self._fault = widgets.HTML().add_class("kvmkit-fault")
+        self._busy = threading.Lock()
+        super().__init__(children, **more)
+
+    def _seen(self, callback: Callable[..., object]) -> Callable[..., None]:
+        """Give the callback to hand to a widget, in place of one whose error nobody would see."""
+
+        def call(*arguments: Any) -> None:
+            fault = ""
+            try:
+                callback(*arguments)
+            except Exception as error:  # noqa: BLE001 - whatever it is, a person is to see it
+                fault = message(f"{type(error).__name__}: {error}", RED)
+            if fault != self._fault.value:
+                self._fault.value = fault
+                shown = tuple(child for child in self.children if child is not self._fault)
+                self.children = (*shown, self._fault) if fault else shown
+
+        return call
+
+    def _in_background(self, work: Callable[[], object]) -> bool:
+        """Do work in a thread, so that the page goes on answering; False if other work is being done.
+
+        A double click comes as two callbacks, which may run at once: a disabled button is no guard.
+        """
+        if not self._busy.acquire(blocking=False):
+            return False
+
+        def run() -> None:
+            try:
+                self._seen(work)()
+            finally:
+                self._busy.release()
+
+        threading.Thread(target=run, name=type(self).__name__).start()
+        return True
+
+
+class Shown(Guarded):
     """A widget that also says what it shows as text and HTML, for pages and tests without a kernel."""
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
@@ -32,6 +78,20 @@ class Shown(widgets.VBox):  # type: ignore[misc]  # ipywidgets ships no types
 def message(text: str, colour: str = "inherit") -> str:
     """Give one line of text as HTML; whatever is in it, it stays text."""
     return f"<span style='color:{colour};line-height:1.4'>{escape(text)}</span>"
+
+
+def copyable(title: str, text: str, *, unfolded: bool = False) -> str:
+    """Give text under a title, to be folded and copied by mouse or by keyboard alone (Tab, Ctrl-A, Ctrl-C).
+
+    A read-only field, as Ctrl-A in any other element would select the page or, in Lab, its cells.
+    """
+    style = "width:100%;box-sizing:border-box;font-family:monospace;color:inherit;background:inherit"
+    rows = min(20, text.count("\n") + 1 + len(text) // 120)
+    return (
+        f"<details{' open' * unfolded} data-lm-suppress-shortcuts='true'><summary>{escape(title)}</summary>"
+        f"<textarea readonly rows='{rows}' style='{style}' aria-label='{escape(title)}'>\n{escape(text)}"
+        "</textarea></details>"
+    )
 
 
 def person_is_there() -> bool:

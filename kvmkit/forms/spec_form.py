@@ -3,32 +3,56 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any, Generic, TypeVar
 
 import ipywidgets as widgets
+from pydantic import SecretStr
 from traitlets import TraitError
 
-from kvmkit.errors import InvalidSpec
-from kvmkit.forms.fields import blank, choices, field_widget, help_texts, label
-from kvmkit.forms.shown import GREY, RED, Shown, message
+from kvmkit.bridge.plan import plan_bridge
+from kvmkit.bridge.spec import BridgeSpec
+from kvmkit.errors import InvalidSpec, KvmkitError
+from kvmkit.forms.choices import choices
+from kvmkit.forms.fields import blank, field_widget, help_texts, label
+from kvmkit.forms.shown import GREY, RED, Shown, copyable, message
 from kvmkit.host import Host
+from kvmkit.plan import Plan
+from kvmkit.prepare.qemu_conf import QemuConfSpec, plan_qemu_conf
+from kvmkit.prepare.repository import RepositorySpec, plan_repository
+from kvmkit.prepare.selinux import SELinuxSpec, plan_selinux
 from kvmkit.spec import Spec
+from kvmkit.vm.create import plan_vm
+from kvmkit.vm.spec import VMSpec
 
 __all__ = ["SpecForm", "form"]
 
 S = TypeVar("S", bound=Spec)
 
+PLANS: Mapping[type[Spec], Callable[[Host, Any], Plan]] = {
+    BridgeSpec: plan_bridge,
+    QemuConfSpec: plan_qemu_conf,
+    RepositorySpec: plan_repository,
+    SELinuxSpec: plan_selinux,
+    VMSpec: plan_vm,
+}
+"""What makes a plan of a spec alone, and with it the commands and the XML that it stands for."""
+
 
 def form(spec_class: type[S], host: Host | None = None, **defaults: Any) -> SpecForm[S]:
     """Show a form for a spec: one field a line, its help or its error beside it.
+
+    Under it stands the Python call that it is. *Preview* asks the host, which may object to a field, for the
+    commands and the XML; nothing is changed by that.
 
     Parameters
     ----------
     spec_class
         What to fill in, for example :class:`VMSpec`.
     host
-        Where to read what can be chosen: pools, networks, bridges, images and ISOs.
+        Where to read what can be chosen (network cards, bridges, pools, networks, images and ISOs), and
+        what a preview is made for.
     **defaults
         What the fields hold at first; in a runbook, its parameters.
 
@@ -71,31 +95,35 @@ class SpecForm(Shown, Generic[S]):
     """
 
     def __init__(self, spec_class: type[S], host: Host | None, defaults: dict[str, Any]) -> None:
-        self._class = spec_class
+        self._class, self._host = spec_class, host
         self.taken: S | None = None
         self.errors: dict[str, str] = {}
-        self.fields = self._make_fields(host, defaults)
+        self._choices = choices(host, spec_class) if host else {}
+        self.fields = self._make_fields(defaults)
         self._help = help_texts(spec_class)
         self._notes = {name: widgets.HTML() for name in self.fields}
-        self._call = widgets.HTML()
+        self._call = widgets.HTML(layout={"width": "100%"}).add_class("kvmkit-call")
+        self._preview = widgets.HTML(layout={"width": "100%"}).add_class("kvmkit-previewed")
+        self._button = widgets.Button(description="Preview").add_class("kvmkit-preview")
+        self._button.on_click(self._seen(self._clicked))
         for name, note in self._notes.items():
             note.add_class(f"kvmkit-{name}-note")
-            self.fields[name].observe(self._judge, names="value")
+            self.fields[name].observe(self._seen(self._edited), names="value")
         rows = [widgets.HBox([self.fields[name], note]) for name, note in self._notes.items()]
-        super().__init__([*rows, self._call.add_class("kvmkit-call")])
-        self._judge()
+        preview = [self._button, self._preview] if host and spec_class in PLANS else []
+        super().__init__([*rows, self._call, *preview])
+        self._edited()
 
-    def _make_fields(self, host: Host | None, defaults: dict[str, Any]) -> dict[str, Any]:
+    def _make_fields(self, defaults: dict[str, Any]) -> dict[str, Any]:
         known = self._class.model_fields
         if unknown := [name for name in defaults if name not in known]:
             raise InvalidSpec({name: f"no such field; there are: {', '.join(known)}" for name in unknown})
         values = {name: blank(info) for name, info in known.items()} | defaults
-        options = choices(host, known) if host else {}
         with contextlib.suppress(InvalidSpec):  # which the form is there to show
             # What can be read as the field's kind is: papermill's "512" is a number.
-            values |= self._class(**values).model_dump()
+            values |= dict(self._class(**values))
         try:
-            return {n: field_widget(n, info, values[n], options.get(n)) for n, info in known.items()}
+            return {n: field_widget(n, info, values[n], self._choices.get(n)) for n, info in known.items()}
         except TraitError:
             self._class(**values)  # says which, and what was expected
             raise
@@ -103,7 +131,8 @@ class SpecForm(Shown, Generic[S]):
     @property
     def values(self) -> dict[str, Any]:
         """What the fields hold now, valid or not."""
-        return {name: widget.value for name, widget in self.fields.items()}
+        secret = widgets.Password
+        return {n: SecretStr(w.value) if isinstance(w, secret) else w.value for n, w in self.fields.items()}
 
     @property
     def spec(self) -> S:
@@ -117,26 +146,66 @@ class SpecForm(Shown, Generic[S]):
         self.taken = self._class(**self.values)
         return self.taken
 
-    def _judge(self, _change: object = None) -> None:
+    def _edited(self, _change: object = None) -> None:
         """Say beside each field what is wrong with it, as it is typed, or what it is for."""
         try:
             self._class(**self.values)
             self.errors = {}
         except InvalidSpec as error:
             self.errors = error.errors
+        for name, choice in self._choices.items():
+            if (value := self.fields[name].value) in choice.unfit:
+                self.errors.setdefault(name, f"{value!r}: {choice.unfit[value]}")
+        self._preview.value = message(
+            "The host is asked for the commands and the XML; nothing is changed.", GREY
+        )
+        self._tell()
+
+    def _tell(self) -> None:
         for name, note in self._notes.items():
             wrong = self._wrong(name)
-            note.value = message(wrong, RED) if wrong else message(self._help.get(name, ""), GREY)
+            note.value = message(wrong, RED) if wrong else self._help_html(name)
         self._call.value = self._call_html()
+
+    def _help_html(self, name: str) -> str:
+        """Give a field's help, and what the host has that cannot be chosen for it."""
+        unfit = self._choices[name].unfit if name in self._choices else {}
+        lines = "".join(f"<br>{message(f'{value}: {why}', GREY)}" for value, why in sorted(unfit.items()))
+        cannot = (
+            f"<details><summary>cannot be chosen: {len(unfit)}</summary>{lines}</details>" if unfit else ""
+        )
+        return message(self._help.get(name, ""), GREY) + cannot
+
+    def _clicked(self, _button: object) -> None:
+        values = self.values
+        if self._in_background(lambda: self._look(values)):
+            self._preview.value = message("The host is being asked …")
+
+    def _look(self, values: dict[str, Any]) -> None:
+        """Show what the plan would stand for, or what the host objects to, unless it was edited meanwhile."""
+        errors: dict[str, str] = {}
+        try:
+            plan = PLANS[self._class](self._host, self._class(**values))  # type: ignore[arg-type]  # has a button
+            head = f"On {plan.uri}, not done yet: {plan.title}" if plan.shown else "Nothing to do."
+            shown = message(head) + "".join(copyable(title, text) for title, text in plan.shown.items())
+        except KvmkitError as error:
+            errors = error.errors if isinstance(error, InvalidSpec) else {}
+            shown = message(f"{type(error).__name__}: {error}", RED)
+        if self.values == values:
+            self.errors |= errors
+            self._preview.value = shown
+            self._tell()
 
     def _wrong(self, name: str) -> str:
         """Give what is wrong with what a field holds; a blank one is not wrong yet: its help says more."""
         return "" if self.fields[name].value == "" else self.errors.get(name, "")
 
     def _call_html(self) -> str:
-        """Show the Python call, and what is wrong with no single field of it."""
-        general = [text for name, text in self.errors.items() if name not in self.fields]
-        return f"<code>{escape(repr(self))}</code> {message('; '.join(general), RED)}"
+        return copyable("Python", repr(self), unfolded=True) + self._general()
+
+    def _general(self) -> str:
+        """Show what is wrong with no single field."""
+        return message("; ".join(text for name, text in self.errors.items() if name not in self.fields), RED)
 
     def __repr__(self) -> str:
         """Give the Python call that the form stands for."""
@@ -144,7 +213,7 @@ class SpecForm(Shown, Generic[S]):
         told = [
             f"{name}={value!r}"
             for name, value in values.items()
-            if fields[name].is_required() or value != fields[name].default
+            if (fields[name].is_required() or value != fields[name].default) and not fields[name].exclude
         ]
         return f"kk.{self._class.__name__}({', '.join(told)})"
 
@@ -155,4 +224,4 @@ class SpecForm(Shown, Generic[S]):
             f"<td style='text-align:left'>{escape(self._wrong(name) or self._help.get(name, ''))}</td></tr>"
             for name, value in self.values.items()
         )
-        return f"<table>{rows}</table>{self._call_html()}"
+        return f"<table>{rows}</table><code>{escape(repr(self))}</code> {self._general()}"

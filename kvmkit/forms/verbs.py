@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from html import escape
 
 import ipywidgets as widgets
 
+from kvmkit.errors import NotFound
 from kvmkit.forms.shown import RED, Shown, message
 from kvmkit.host import Host
 from kvmkit.vm.facts import vms
@@ -20,13 +20,15 @@ VERBS: dict[str, Callable[[Host, str], None]] = {
 }
 
 
-def vm_form(host: Host, name: str) -> VMForm:
+def vm_form(host: Host, name: str = "") -> VMForm:
     """Show a VM's state and a button for each verb; ``destroy``, the power cut, asks first.
 
     Parameters
     ----------
-    host, name
-        Where, and which VM.
+    host
+        Where.
+    name
+        Which VM at first; empty: the host's first. Another one can be chosen in the form.
 
     Returns
     -------
@@ -35,6 +37,8 @@ def vm_form(host: Host, name: str) -> VMForm:
 
     Raises
     ------
+    NotFound
+        The host has no VM to begin with.
     HostUnavailable, LibvirtFailed
         If the host cannot be asked.
 
@@ -52,25 +56,36 @@ class VMForm(Shown):
 
     Attributes
     ----------
+    chosen
+        The field in which the VM is chosen.
     buttons : dict
         Verb to its button; ``"really"`` is the one that destroy asks with.
     """
 
     def __init__(self, host: Host, name: str) -> None:
-        self.host, self.name = host, name
-        self._busy = threading.Lock()
+        self.host = host
         self._error: Exception | None = None
+        names = sorted({*vms(host).index, *([name] if name else [])})
+        if not names:
+            raise NotFound(f"no VM is on {host.uri}: kk.plan_vm makes one")
+        self.chosen = widgets.Dropdown(description="VM", options=names, value=name or names[0])
+        self.chosen.add_class("kvmkit-vm-name").observe(self._seen(self._choose), names="value")
         self._head = widgets.HTML().add_class("kvmkit-vm-state")
         self._said = widgets.HTML().add_class("kvmkit-vm-said")
         self.buttons = {verb: self._button(verb) for verb in VERBS}
-        self.buttons["really"] = self._button("destroy", f"Yes, cut the power of {name}")
-        self.buttons["destroy"].on_click(self._ask)
+        self.buttons["really"] = self._button("destroy", "Yes, cut its power")
+        self.buttons["destroy"].on_click(self._seen(self._ask))
         for key, button in self.buttons.items():
             if key != "destroy":
-                button.on_click(self._clicked)
-        self._ask_for("none")
-        super().__init__([self._head, widgets.HBox([*self.buttons.values()]), self._said])
-        self._look()
+                button.on_click(self._seen(self._clicked))
+        verbs = widgets.HBox([*self.buttons.values()], layout={"flex_flow": "row wrap"})
+        super().__init__([self.chosen, self._head, verbs, self._said])
+        self._choose()
+
+    @property
+    def name(self) -> str:
+        """The VM that is chosen."""
+        return str(self.chosen.value)
 
     def _button(self, verb: str, text: str = "") -> widgets.Button:
         button = widgets.Button(description=text or verb.capitalize(), layout={"width": "auto"})
@@ -90,8 +105,14 @@ class VMForm(Shown):
             if self._error:
                 raise self._error
 
+    def _choose(self, _change: object = None) -> None:
+        self._ask_for("none")
+        self._said.value = ""
+        self._look()
+
     def _ask(self, _button: object) -> None:
         self._ask_for("")
+        self._said.value = message(f"What {self.name} has not written to its disks would be lost.", RED)
 
     def _ask_for(self, display: str) -> None:
         self.buttons["really"].layout.display = display
@@ -100,27 +121,21 @@ class VMForm(Shown):
         verb = next(key for key, known in self.buttons.items() if known is button).replace(
             "really", "destroy"
         )
-        # A double click comes as two callbacks, which may run at once.
-        if not self._busy.acquire(blocking=False):
-            return
-        self._ask_for("none")
-        self._said.value = f"<code>{escape(self._call(verb))}</code> …"
-        threading.Thread(target=self._run, args=(verb,), name=self._call(verb)).start()
+        name = self.name
+        self._in_background(lambda: self._run(verb, name))
 
-    def _run(self, verb: str) -> None:
+    def _run(self, verb: str, name: str) -> None:
+        call = f"<code>{escape(f'kk.{verb}(host, {name!r})')}</code>"
+        self._ask_for("none")
+        self._said.value = f"{call} …"
         try:
             self._error = None
-            VERBS[verb](self.host, self.name)
-            self._said.value = f"<code>{escape(self._call(verb))}</code> done"
-            self._look()
+            VERBS[verb](self.host, name)
+            self._said.value = f"{call} done"
         except Exception as error:  # noqa: BLE001 - wait() raises it again; here it would be lost
             self._error = error
             self._said.value = message(f"{type(error).__name__}: {error}", RED)
-        finally:
-            self._busy.release()
-
-    def _call(self, verb: str) -> str:
-        return f"kk.{verb}(host, {self.name!r})"
+        self._look()
 
     def _look(self) -> None:
         self._head.value = f"<b>{escape(repr(self))}</b>"

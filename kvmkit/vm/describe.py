@@ -7,6 +7,7 @@ make a pool on the host, dry run or not (virtinst/diskbackend.py, manage_path).
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import shlex
 import uuid
@@ -22,12 +23,17 @@ from kvmkit.practice import recorded_path
 from kvmkit.vm.spec import VMSpec
 from kvmkit.vm.xml import parse
 
-__all__ = ["Described", "Disk", "describe", "log_path"]
+__all__ = ["Described", "Disk", "describe", "known_systems", "log_path"]
 
 FALLBACK_OS = "linux2022"
 """What a guest is described as when virt-install recognises nothing: virtio devices, no surprises."""
 
 
+PRACTICE_SYSTEMS = (
+    *("almalinux9", "alpinelinux3.17", "centos-stream9", "debian11", "fedora37", "freebsd13.1"),
+    *("linux2022", "opensuse15.4", "rhel9.1", "rocky9", "ubuntu22.04", "win10", "win11", "win2k22"),
+)
+"""Some of those that Debian 12 knows, so that the practice host offers the same on each machine."""
 LOGS = "/var/log/libvirt/qemu"
 """Where virtlogd keeps what VMs print on their serial consoles."""
 
@@ -101,6 +107,18 @@ def describe(host: Host, spec: VMSpec, disk: Disk | None, cdrom: str, domain_typ
     logs: list[str] = [log.get("file") for log in parse(xml).iterfind("devices/serial/log")]
     older = [f"{log}.{number}" for log in logs for number in range(3)]  # virtlogd.conf, max_backups
     return Described(shlex.join(argv), xml, generated, logs + older)
+
+
+def known_systems(host: Host) -> tuple[str, ...]:
+    """Name the operating systems that virt-install knows on this machine; none if it cannot tell."""
+    return PRACTICE_SYSTEMS if host.practice else _osinfo_list()
+
+
+@functools.cache
+def _osinfo_list() -> tuple[str, ...]:
+    result = Local("this machine").run(["virt-install", "--osinfo", "list"], "", 60)
+    # A line is one system: debian11, debianbullseye
+    return tuple(result.stdout.replace(",", " ").split()) if result.exit_code == 0 else ()
 
 
 def _arguments(host: Host, spec: VMSpec, disk: Disk | None, cdrom: str, domain_type: str) -> Iterable[str]:

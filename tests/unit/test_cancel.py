@@ -220,13 +220,13 @@ except kk.Cancelled as error:
 def test_ctrl_c_of_a_real_session_says_where_the_host_stands() -> None:
     pipe = subprocess.PIPE
     argv = [sys.executable, "-c", PROGRAM]
-    session = subprocess.Popen(argv, text=True, stdin=pipe, stdout=pipe, stderr=pipe)
-    assert session.stdout
-    assert session.stderr
-    assert session.stdout.readline() == "making\n"
-    session.send_signal(signal.SIGINT)
-    assert session.stderr.readline().startswith("Cancelling at the next safe point")
-    said, _ = session.communicate("go on\n", timeout=120)
+    with subprocess.Popen(argv, text=True, stdin=pipe, stdout=pipe, stderr=pipe) as session:
+        assert session.stdout
+        assert session.stderr
+        assert session.stdout.readline() == "making\n"
+        session.send_signal(signal.SIGINT)
+        assert session.stderr.readline().startswith("Cancelling at the next safe point")
+        said, _ = session.communicate("go on\n", timeout=120)
 
     assert said.splitlines()[:2] == ["made", "taken back"]
     assert "cancelled by a person. What had been done is undone: the host is as before." in said

@@ -1,10 +1,13 @@
 """The button and the gate, without a kernel."""
 
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 import kvmkit as kk
+from kvmkit.actions import kind
 from kvmkit.engine import Ask
 from kvmkit.forms import gate as module
 from kvmkit.forms.question import Question
@@ -92,7 +95,7 @@ def test_with_a_person_it_is_applied_by_a_click_alone() -> None:
 def test_a_double_click_applies_once(monkeypatch: pytest.MonkeyPatch) -> None:
     started, go_on, applied = threading.Event(), threading.Event(), []
 
-    def slow(plan: kk.Plan, ask: Ask, progress: Progress) -> kk.Report:
+    def slow(plan: kk.Plan, ask: Ask, progress: Progress, cancel: threading.Event) -> kk.Report:
         applied.append(plan.id)
         progress("setting up libvirt0")
         started.set()
@@ -192,7 +195,7 @@ def test_a_person_is_asked_while_a_trial_runs(
 ) -> None:
     answers: list[bool] = []
 
-    def asking(plan: kk.Plan, ask: Ask, progress: Progress) -> kk.Report:
+    def asking(plan: kk.Plan, ask: Ask, progress: Progress, cancel: threading.Event) -> kk.Report:
         answers.append(ask(plan.steps[0].model_copy(update={"ask": "Keep it?"}), 600))
         return kk.Report(plan.title, plan.uri, [], plan.id)
 
@@ -208,6 +211,84 @@ def test_a_person_is_asked_while_a_trial_runs(
     assert gate.wait().plan_id == gate.plan.id
     assert answers == [kept]
     assert gate._question.layout.display == "none"
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch, person: None) -> Iterator[tuple[kk.ApplyForm, threading.Event]]:
+    """Give a gate whose plan is being applied, in its second step, and what lets that step go on."""
+    begun, go_on = threading.Event(), threading.Event()
+    define = kind(plan_web1().steps[1]).code
+    make = define.make
+
+    def slowly(*args: Any) -> None:
+        begun.set()
+        assert go_on.wait(60)
+        make(*args)
+
+    monkeypatch.setattr(define, "make", slowly)
+    gate = kk.apply_form(plan_web1())
+    gate._button.click()
+    assert begun.wait(60)
+    yield gate, go_on
+    go_on.set()
+
+
+def is_cancelled(gate: kk.ApplyForm) -> bool:
+    """Whether all is as before, and the person sees it and why."""
+    with pytest.raises(kk.Cancelled, match=r"cancelled by a person\..*the host is as before"):
+        gate.wait()
+    assert "web1" not in kk.vms(HOST).index
+    assert list(kk.volumes(HOST).index).count("web1.qcow2") == 0
+    assert list(kk.history(HOST)["what"]) == ["create VM web1, cancelled by a person"]
+    return "Cancelled: create VM web1" in gate._state.value and gate._stop.layout.display == "none"
+
+
+def test_cancel_ends_it_after_the_step_that_is_being_done(
+    started: tuple[kk.ApplyForm, threading.Event],
+) -> None:
+    gate, go_on = started
+    assert gate._stop.layout.display == ""
+    gate._stop.click()
+    assert "Cancelling, after what must not be interrupted: create VM web1" in gate._state.value
+    assert gate._stop.disabled
+    go_on.set()
+
+    assert is_cancelled(gate)
+    gate._stop.click()  # a click that comes late changes nothing
+    assert "Cancelled: create VM web1" in gate._state.value
+
+
+def test_interrupting_the_kernel_at_the_gate_cancels(
+    started: tuple[kk.ApplyForm, threading.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, go_on = started
+    waited = gate._wait
+
+    def interrupted() -> None:
+        monkeypatch.setattr(gate, "_wait", waited)
+        go_on.set()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gate, "_wait", interrupted)
+    assert is_cancelled(gate)
+
+
+@pytest.mark.usefixtures("person")
+def test_cancel_answers_the_question_with_a_no(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_web1()
+    asking = plan.steps[2].model_copy(update={"ask": "Start it?", "ask_seconds": 600})
+    gate = kk.apply_form(plan.model_copy(update={"steps": (*plan.steps[:2], asking)}))
+    gate._button.click()
+    wait_until(lambda: gate._question.is_open, "the question")
+    gate._stop.click()
+
+    assert is_cancelled(gate)
+
+
+def test_a_plan_without_steps_has_nothing_to_cancel() -> None:
+    gate = kk.apply_form(kk.Plan(uri=HOST.uri, title="as it is", steps=()))
+
+    assert gate._stop not in gate.children
 
 
 def test_no_answer_is_a_no() -> None:
