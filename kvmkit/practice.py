@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import threading
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -72,6 +73,7 @@ class Practice:
     def __init__(self) -> None:
         self._connection: libvirt.virConnect | None = None
         self._loaded: tuple[str, int, int] | None = None
+        self._loading = threading.Lock()
 
     @property
     def file(self) -> Path:
@@ -98,21 +100,22 @@ class Practice:
 
     def connection(self) -> libvirt.virConnect:
         """Give the connection, loaded again if another process has changed the host since."""
-        stat = self.file.stat()
-        # Each change makes a new file: two within one tick of the clock differ in the inode.
-        seen = (str(self.file), stat.st_mtime_ns, stat.st_ino)
-        if self._connection is None or self._loaded != seen:
-            self._connection = libvirt.open(f"test://{self.file}")
-            self._loaded = seen
-            find = {
-                "domain": self._connection.lookupByName,
-                "network": self._connection.networkLookupByName,
-                "pool": self._connection.storagePoolLookupByName,
-            }
-            for mark in etree.parse(self.file).iterfind("autostart"):
-                for kind, name in mark.items():
-                    find[kind](name).setAutostart(1)
-        return self._connection
+        with self._loading:  # a thread that looks on must not have another one's change lost
+            stat = self.file.stat()
+            # Each change makes a new file: two within one tick of the clock differ in the inode.
+            seen = (str(self.file), stat.st_mtime_ns, stat.st_ino)
+            if self._connection is None or self._loaded != seen:
+                self._connection = libvirt.open(f"test://{self.file}")
+                self._loaded = seen
+                find = {
+                    "domain": self._connection.lookupByName,
+                    "network": self._connection.networkLookupByName,
+                    "pool": self._connection.storagePoolLookupByName,
+                }
+                for mark in etree.parse(self.file).iterfind("autostart"):
+                    for kind, name in mark.items():
+                        find[kind](name).setAutostart(1)
+            return self._connection
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
@@ -123,7 +126,8 @@ class Practice:
                 yield
             finally:  # also after an error: what did change, changed
                 write_whole(self.file, _dump(connection))
-                self._connection = None
+                with self._loading:
+                    self._connection = None
 
 
 def _dump(connection: libvirt.virConnect) -> bytes:
