@@ -54,6 +54,7 @@ from kvmkit.forms import (
     vm_form,
 )
 from kvmkit.host import Host, connect
+from kvmkit.install.image import ImageSpec, plan_image
 from kvmkit.install.spec import InstallSpec
 from kvmkit.plan import Plan, Step
 from kvmkit.practice import fresh_practice_host
@@ -93,6 +94,7 @@ __all__ = [
     "Fix",
     "Host",
     "HostUnavailable",
+    "ImageSpec",
     "InstallSpec",
     "InvalidSpec",
     "InvalidURI",
@@ -143,6 +145,7 @@ __all__ = [
     "pending",
     "plan_bridge",
     "plan_defaults",
+    "plan_image",
     "plan_libvirt_group",
     "plan_packages",
     "plan_qemu_conf",
