@@ -37,6 +37,7 @@ from kvmkit.errors import (
     RunFailed,
     ShutdownTimeout,
     Unsupported,
+    WaitTimeout,
     WrongState,
 )
 from kvmkit.forms import (
@@ -55,6 +56,8 @@ from kvmkit.forms import (
 )
 from kvmkit.host import Host, connect
 from kvmkit.install.image import ImageSpec, plan_image
+from kvmkit.install.agent import run_in_guest
+from kvmkit.install.guest import Waited, wait_for
 from kvmkit.install.spec import InstallSpec
 from kvmkit.plan import Plan, Step
 from kvmkit.practice import fresh_practice_host
@@ -121,6 +124,8 @@ __all__ = [
     "Unsupported",
     "VMForm",
     "VMSpec",
+    "WaitTimeout",
+    "Waited",
     "Watch",
     "WrongState",
     "addresses",
@@ -158,6 +163,7 @@ __all__ = [
     "pools",
     "reboot",
     "resume",
+    "run_in_guest",
     "run_runbook",
     "screen",
     "screenshot",
@@ -171,5 +177,6 @@ __all__ = [
     "vm_form",
     "vms",
     "volumes",
+    "wait_for",
     "watch",
 ]

@@ -8,6 +8,7 @@
     ├── NotFound (LookupError)            no VM, pool, volume … of that name; says which there are
     ├── WrongState                        the VM is not in a state in which that can be done
     ├── ShutdownTimeout (TimeoutError)    the guest did not power itself off in time
+    ├── WaitTimeout (TimeoutError)        what was waited for at a VM did not come in time; says what did
     ├── Unsupported                       the host cannot do that at all; says why
     ├── CommandFailed                     a command on a host failed: argv, exit code, stdout, stderr, host
     │   └── CommandTimeout (TimeoutError) … or did not end in time and was killed
@@ -73,6 +74,10 @@ class WrongState(KvmkitError):
 
 class ShutdownTimeout(KvmkitError, TimeoutError):
     """The guest did not power itself off in time; it still runs."""
+
+
+class WaitTimeout(KvmkitError, TimeoutError):
+    """What was waited for at a VM did not come in time."""
 
 
 class Unsupported(KvmkitError):

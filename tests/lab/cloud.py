@@ -25,9 +25,9 @@ FILES = {
     "etc/cloud/cloud.cfg.d/50_keys.cfg": "ssh_genkeytypes: [ed25519]\n",
     # systemd's bounds are meant for processors of silicon.
     "etc/systemd/system.conf.d/slow.conf": "[Manager]\nDefaultTimeoutStartSec=10min\n",
-    # All that could be needed would take the firmware long to read.
+    # All that could be needed would take the firmware long to read. cloud-init looks for a CD early on.
     "etc/initramfs-tools/conf.d/small": "MODULES=list\n",
-    "etc/initramfs-tools/modules": "virtio_pci\nvirtio_blk\next4\nahci\nsd_mod\n",
+    "etc/initramfs-tools/modules": "virtio_pci\nvirtio_blk\next4\nahci\nsr_mod\nisofs\n",
     # systemd makes one of its own where it finds this file empty (machine-id(5)).
     "etc/machine-id": "",
     "etc/hostname": "localhost\n",

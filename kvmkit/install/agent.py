@@ -1,0 +1,160 @@
+"""Run commands in VMs, through their guest agents."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import libvirt
+import libvirt_qemu
+import pandas as pd
+
+from kvmkit.errors import InvalidSpec, Unsupported, WaitTimeout, WrongState
+from kvmkit.host import Host
+from kvmkit.vm.facts import STATES, domain
+from kvmkit.vm.xml import parse
+
+__all__ = ["agent_connected", "ask_agent", "run_in_guest"]
+
+AGENT_SECONDS = 10
+"""In which an agent has to answer."""
+NO_PROGRAM = 127
+"""A shell's exit code for a command that is not installed (sh(1p))."""
+
+
+def run_in_guest(
+    host: Host, name: str | Sequence[str], argv: Sequence[str], timeout: float = 60, stdin: bytes = b""
+) -> pd.DataFrame:
+    """Run a command in VMs, through their guest agents; in all at the same time.
+
+    Parameters
+    ----------
+    host
+        The host.
+    name
+        A VM, or several.
+    argv
+        The command and its arguments; never a shell string. It runs as root.
+    timeout
+        Seconds for all of them together. What has not ended by then goes on in the guest.
+    stdin
+        What it reads; about 3 MB at most, as for what it prints, which is what libvirt lets through.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each VM, indexed by ``name``, in the order asked for; columns ``argv`` (quoted as for a
+        shell), ``exit_code`` (127: there is no such command; negative: the signal that ended it),
+        ``stdout``, ``stderr``.
+
+    Raises
+    ------
+    Unsupported
+        On the practice host; a VM has no channel for an agent.
+    WrongState
+        A VM is off, or its agent does not answer; then nothing has been run in any.
+    WaitTimeout
+        It did not end in time; says the number of the process in the guest.
+    NotFound, InvalidSpec, LibvirtFailed
+        There is no such VM; the command is no list of words; the agent's own words, should it refuse.
+    """
+    if isinstance(argv, str) or not argv:
+        raise InvalidSpec({"argv": f"{argv!r}: a list of words, please, such as ['uname', '-r']"})
+    if host.practice:
+        raise Unsupported(
+            "a VM of the practice host runs no system, so there is no agent in it; it takes a real host"
+        )
+    names = [name] if isinstance(name, str) else list(name)
+    deadline = time.monotonic() + timeout
+    with host.reading(f"run {argv[0]} in {', '.join(names)}") as connection:
+        doms = {vm: domain(host, connection, vm) for vm in names}
+        for dom in doms.values():
+            _must_answer(host, dom)
+        running = {vm: _start(dom, argv, stdin) for vm, dom in doms.items()}
+        results = {vm: _ended(host, doms[vm], started, argv, deadline) for vm, started in running.items()}
+    rows = [(shlex.join(argv), *results[vm]) for vm in names]
+    index = pd.Index(names, name="name", dtype="str")
+    types = {"argv": "str", "exit_code": "int64", "stdout": "str", "stderr": "str"}
+    return pd.DataFrame(rows, columns=list(types), index=index).astype(types)
+
+
+def _must_answer(host: Host, dom: libvirt.virDomain) -> None:
+    name = dom.name()
+    if not dom.isActive():
+        raise WrongState(f"VM {name} on {host.uri} is {STATES[dom.state()[0]]}; kk.start(host, {name!r})")
+    try:
+        if agent_connected(host, dom):
+            ask_agent(dom, "guest-ping")
+            return
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_AGENT_UNRESPONSIVE:
+            raise
+    raise WrongState(
+        f"the guest agent of VM {name} on {host.uri} does not answer: kk.wait_for(host, {name!r}, 'agent') "
+        "waits for a guest that is starting; else install qemu-guest-agent in it, and start that"
+    )
+
+
+def agent_connected(host: Host, dom: libvirt.virDomain) -> bool:
+    """Whether something in the guest listens at the channel for an agent.
+
+    Raises
+    ------
+    Unsupported
+        The VM has none.
+    """
+    target = parse(dom.XMLDesc()).find("devices/channel/target[@name='org.qemu.guest_agent.0']")
+    if target is None:
+        raise Unsupported(
+            f"VM {dom.name()} on {host.uri} has no channel for a guest agent: put <channel type='unix'>"
+            "<target type='virtio' name='org.qemu.guest_agent.0'/></channel> into its <devices> with "
+            f"`virsh edit {dom.name()}`, and start it anew (https://libvirt.org/formatdomain.html)"
+        )
+    return bool(target.get("state") == "connected")
+
+
+def ask_agent(dom: libvirt.virDomain, command: str, **arguments: object) -> Any:
+    """Ask the agent something (https://www.qemu.org/docs/master/interop/qemu-ga-ref.html)."""
+    asked = json.dumps({"execute": command, "arguments": arguments})
+    return json.loads(libvirt_qemu.qemuAgentCommand(dom, asked, AGENT_SECONDS, 0))["return"]
+
+
+def _start(dom: libvirt.virDomain, argv: Sequence[str], given: bytes) -> int | str:
+    """Start the command: the number of its process, or why there is no such program."""
+    arguments = {"path": argv[0], "arg": list(argv[1:]), "capture-output": True}
+    arguments["input-data"] = base64.b64encode(given).decode()
+    try:
+        return int(ask_agent(dom, "guest-exec", **arguments)["pid"])
+    except libvirt.libvirtError as error:
+        if "Failed to execute child process" not in error.get_error_message():  # GLib's words (gspawn.c)
+            raise
+        return str(error.get_error_message())
+
+
+def _ended(
+    host: Host, dom: libvirt.virDomain, started: int | str, argv: Sequence[str], deadline: float
+) -> tuple[int, str, str]:
+    """Wait for its end, of which no event tells."""
+    if isinstance(started, str):
+        return NO_PROGRAM, "", started
+    pause = 0.05
+    while not (status := ask_agent(dom, "guest-exec-status", pid=started))["exited"]:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            kill = f"kk.run_in_guest(host, {dom.name()!r}, ['kill', '{started}'])"
+            raise WaitTimeout(
+                f"{shlex.join(argv)[:200]} has not ended in time in VM {dom.name()} on {host.uri}; there it "
+                f"goes on as process {started}; {kill} would end it"
+            )
+        time.sleep(min(pause, left))
+        pause = min(2 * pause, 1)
+    code = -status["signal"] if "signal" in status else status["exitcode"]
+    return code, _text(status.get("out-data", "")), _text(status.get("err-data", ""))
+
+
+def _text(encoded: str) -> str:
+    return base64.b64decode(encoded).decode(errors="replace")

@@ -1,0 +1,248 @@
+"""Wait for what a guest becomes."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from ipaddress import ip_interface
+
+import libvirt
+
+from kvmkit.errors import HostUnavailable, InvalidSpec, KvmkitError, Unsupported, WaitTimeout, WrongState
+from kvmkit.host import Host
+from kvmkit.install.agent import agent_connected, ask_agent
+from kvmkit.progress import safe_point
+from kvmkit.vm.addresses import addresses
+from kvmkit.vm.console import console_log
+from kvmkit.vm.facts import STATES, domain
+from kvmkit.vm.transcript import readable
+
+__all__ = ["Waited", "wait_for"]
+
+AGAIN = 2
+"""Seconds between two looks at what no event tells of: leases, ports, what a console has printed."""
+LAST_LINES = 5
+"""Of a console, in an error."""
+
+ENDED = {
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN: "powered itself off",
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_DESTROYED: "was stopped",
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_CRASHED: "crashed",
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_MIGRATED: "went to another host",
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_SAVED: "was saved to disk",
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_FAILED: "lost its QEMU",
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT: "went back to a snapshot in which it is off",
+}
+"""virDomainEventStoppedDetailType, in words."""
+
+BANNERS = r"""
+for address; do
+    said=$(timeout 4 bash -c 'read -r line < "/dev/tcp/$1/22" && printf %s "$line"' bash "$address" 2>&1)
+    case $said in SSH-*) printf '%s %s\n' "$address" "$said"; exit ;; esac
+done
+"""
+"""Asks each address for the banner that an SSH server begins with (RFC 4253, 4.2)."""
+
+
+@dataclass(frozen=True)
+class Waited:
+    """What :func:`wait_for` waited for, and what came.
+
+    Attributes
+    ----------
+    what
+        As it was asked for.
+    seconds
+        How long it took.
+    address
+        The guest's, without a prefix length; empty unless ``address`` or ``ssh`` was asked for.
+    said
+        The banner of its SSH server, the version of its agent, or the line on its console.
+    """
+
+    what: str
+    seconds: float
+    address: str = ""
+    said: str = ""
+
+
+def wait_for(host: Host, name: str, what: str, timeout: float = 600) -> Waited:
+    """Wait until a running VM has come to something.
+
+    Parameters
+    ----------
+    host, name
+        Where, and which VM.
+    what
+        ``"address"``: it has an IP address. ``"ssh"``: its SSH server answers on port 22 of one of them, seen
+        from the host, as VMs behind the host's NAT are reached from nowhere else. ``"agent"``: its guest
+        agent answers. Any other text: it has printed that on its console since it was started.
+    timeout
+        Seconds.
+
+    Returns
+    -------
+    Waited
+        With the address, or what was said.
+
+    Raises
+    ------
+    WrongState
+        The VM is off, or goes off meanwhile: at once, with the last that its console said.
+    WaitTimeout
+        It has not come in time; says what was seen last.
+    Unsupported
+        On the practice host, but for ``"address"``; the VM has no channel for an agent, or no console log.
+    NotFound, HostUnavailable
+        There is no such VM; the host does not answer any more.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> kk.wait_for(kk.connect("test:///default"), "demo", "address").address
+    '192.168.122.3'
+    """
+    ask = {"address": _address, "ssh": _ssh, "agent": _agent}.get(what, _printed)
+    if not what.strip():
+        raise InvalidSpec({"what": "address, ssh, agent, or a text that is expected on the console"})
+    if host.practice and what != "address":
+        raise Unsupported(
+            f"a VM of the practice host runs no system, so {what!r} never comes; it has an address that "
+            "libvirt's test driver makes up, and nothing else"
+        )
+    start = time.monotonic()
+    with _news(host, name) as news:
+        _must_run(host, name)
+        ended = None
+        while (found := ask(host, name, what)) is None:
+            if ended:  # after a last look, as the end may have been what it had to say
+                raise ended(what)
+            left = start + timeout - time.monotonic()
+            if left <= 0:
+                raise WaitTimeout(_too_late(host, name, what, timeout))
+            safe_point()
+            with contextlib.suppress(queue.Empty):
+                ended = news.get(timeout=min(AGAIN, left))
+    address, said = found
+    return Waited(what, round(time.monotonic() - start, 1), address, said)
+
+
+Found = tuple[str, str] | None
+End = Callable[[str], KvmkitError]
+"""Makes the error with which the waiting ends, told what was waited for."""
+
+
+@contextlib.contextmanager
+def _news(host: Host, name: str) -> Iterator[queue.SimpleQueue[End | None]]:
+    """Give what libvirt tells of a VM: its end, that of the host, and None for a sign to look at once."""
+    news: queue.SimpleQueue[End | None] = queue.SimpleQueue()
+    if host.practice:
+        yield news
+        return
+
+    def lifecycle(_connection: object, _dom: object, event: int, detail: int, _opaque: object) -> None:
+        if event == libvirt.VIR_DOMAIN_EVENT_STOPPED:
+            news.put(lambda what: WrongState(_over(host, name, what, ENDED.get(detail, "went off"))))
+
+    def lost() -> None:
+        news.put(
+            lambda what: HostUnavailable(f"{host.uri} was lost while {what!r} of VM {name} was waited for")
+        )
+
+    connection = host.listening(lost)
+    watched: list[int] = []
+    try:
+        dom = domain(host, connection, name)
+        register = connection.domainEventRegisterAny
+        watched.append(register(dom, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, lifecycle, None))
+        wake = libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE
+        watched.append(register(dom, wake, lambda *_: news.put(None), None))
+        yield news
+    finally:
+        with contextlib.suppress(libvirt.libvirtError):  # it may be broken
+            connection.unregisterCloseCallback()
+            for number in watched:
+                connection.domainEventDeregisterAny(number)
+        with contextlib.suppress(libvirt.libvirtError):
+            connection.close()
+
+
+def _must_run(host: Host, name: str) -> None:
+    with host.reading(f"look for VM {name}") as connection:
+        dom = domain(host, connection, name)
+        if not dom.isActive():
+            raise WrongState(
+                f"VM {name} on {host.uri} is {STATES[dom.state()[0]]}, so that nothing will come of it; "
+                f"kk.start(host, {name!r})"
+            )
+
+
+def _address(host: Host, name: str, _what: str) -> Found:
+    found = _plain_addresses(host, name)
+    return (found[0], "") if found else None
+
+
+def _plain_addresses(host: Host, name: str) -> list[str]:
+    """Give them without prefix lengths, IPv4 first."""
+    found = [ip_interface(address).ip for address in addresses(host, name)["address"]]
+    return [str(ip) for ip in sorted(found, key=lambda ip: ip.version)]
+
+
+def _ssh(host: Host, name: str, _what: str) -> Found:
+    asked = _plain_addresses(host, name)
+    if not asked:
+        return None
+    said = host.run(["bash", "-c", BANNERS, "bash", *asked], timeout=5 * len(asked) + 10, ok=False).stdout
+    address, _, banner = said.strip().partition(" ")
+    return (address, banner) if address else None
+
+
+def _agent(host: Host, name: str, _what: str) -> Found:
+    with host.reading(f"look for the agent of VM {name}") as connection:
+        dom = domain(host, connection, name)
+        if not agent_connected(host, dom):
+            return None
+        try:
+            version = ask_agent(dom, "guest-info")["version"]
+        except libvirt.libvirtError:  # it has just opened its channel, or is about to go
+            return None
+    return "", f"qemu-guest-agent {version}"
+
+
+def _printed(host: Host, name: str, what: str) -> Found:
+    lines = _console_lines(host, name)
+    return next((("", line) for line in lines if what in line), None)
+
+
+def _console_lines(host: Host, name: str) -> list[str]:
+    return readable(console_log(host, name).encode()).splitlines()
+
+
+def _last_lines(host: Host, name: str) -> str:
+    try:
+        lines = [line for line in _console_lines(host, name) if line.strip()]
+    except KvmkitError as error:
+        return f"its console is not known: {error}"
+    return (
+        "its console said last:\n" + "\n".join(lines[-LAST_LINES:]) if lines else "its console said nothing"
+    )
+
+
+def _over(host: Host, name: str, what: str, how: str) -> str:
+    return (
+        f"VM {name} on {host.uri} {how} while {what!r} was waited for; "
+        f"kk.start(host, {name!r}) starts it again; {_last_lines(host, name)}"
+    )
+
+
+def _too_late(host: Host, name: str, what: str, timeout: float) -> str:
+    with host.reading(f"look for VM {name}") as connection:
+        state = STATES[domain(host, connection, name).state()[0]]
+    known = ", ".join(_plain_addresses(host, name)) or "no address"
+    return (
+        f"{what!r} of VM {name} on {host.uri} did not come in {timeout:g} s: it is {state}, with {known}; "
+        f"kk.screenshot(host, {name!r}) shows its screen; {_last_lines(host, name)}"
+    )
