@@ -1,0 +1,232 @@
+"""What an installation does, as it goes: read from the serial console and from libvirt's events."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import libvirt
+
+from kvmkit.errors import HostUnavailable, InstallFailed, LibvirtFailed
+from kvmkit.host import Host
+from kvmkit.progress import note, safe_point
+from kvmkit.vm.steps import find_domain
+from kvmkit.vm.transcript import readable
+
+__all__ = [
+    "Timeline",
+    "Watch",
+    "ended_by_itself",
+    "last_words",
+    "question",
+    "read_console",
+    "stages",
+    "trouble",
+    "wakened",
+]
+
+LOG_BYTES = 2**17
+"""How much of the console is read each time; no installer prints more between two looks."""
+LOOK = 3
+"""Seconds between looks at the console: libvirt has no event for what is printed there."""
+ASKING = 120
+"""Seconds of silence after which a question on the console counts as one that nobody answers."""
+
+_STAGES = (
+    ("the kernel runs", r"Linux version \d"),
+    (
+        "the installer is up",
+        r"anaconda[ \d.-]+.* started|Starting installer|Starting system log daemon|subiquity/",
+    ),
+    (
+        "the answers are read",
+        r"Starting automated install|[Pp]reseed|autoinstall: |kickstart file|Reading answers",
+    ),
+    (
+        "the disk is partitioned",
+        r"Starting partitions formatting|Partitions? formatting|Creating \w+ on /dev/",
+    ),
+    (
+        "the system is unpacked",
+        r"Installing the base system|Starting package installation|Installing software",
+    ),
+    ("the boot loader is put in", r"[Ii]nstalling (the )?(GRUB )?boot ?loader"),
+    ("the installation is complete", r"Installation complete|[Ff]inishing the installation|subiquity/Late/"),
+    ("it restarts", r"reboot: (Restarting system|machine restart)|Sent SIGKILL to all processes"),
+    ("it powers off", r"reboot: (Power down|System halted)"),
+)
+"""What is told, and how Linux, Anaconda, Debian's installer and Subiquity say it on a console."""
+_TROUBLE = (
+    r"Kernel panic - not syncing.*",
+    r"(You are in|Entering) emergency mode.*",
+    r"Pane is dead.*",
+    r"The following error occurred while parsing the kickstart file.*",
+    r"An unknown error has occurred.*",
+    r"Unable to (open|read) (the )?kickstart.*|.*can't (open|find) kickstart.*",
+)
+_QUESTIONS = (
+    r"\[!!\].*",  # debconf's mark of a question of critical priority, in all of its text frontends
+    r"Please make (your|a) selection.*|Please make your choice.*",
+    r"Continue with autoinstall\? \(yes\|no\).*",
+)
+_END = re.compile(r"reboot: (Restarting system|machine restart|Power down|System halted)")
+"""kernel/reboot.c: the last that Linux says."""
+
+
+def stages(text: str) -> list[str]:
+    r"""List which stages a console tells of, in the order in which it first does.
+
+    Examples
+    --------
+    >>> stages("[ 0.0] Linux version 6.1.0\n[ 60.1] reboot: Restarting system\\n")
+    ['the kernel runs', 'it restarts']
+    """
+    found = {what: match.start() for what, words in _STAGES if (match := re.search(words, text))}
+    return sorted(found, key=found.__getitem__)
+
+
+def trouble(text: str) -> str:
+    """Give the line that says that an installer cannot go on; empty if there is none.
+
+    Examples
+    --------
+    >>> trouble("[ 1.0] Kernel panic - not syncing: VFS: Unable to mount root fs")
+    'Kernel panic - not syncing: VFS: Unable to mount root fs'
+    """
+    return _first(_TROUBLE, text)
+
+
+def question(text: str) -> str:
+    """Give the question that a console ends with; empty if there is none.
+
+    Examples
+    --------
+    >>> question("Continue with autoinstall? (yes|no)")
+    'Continue with autoinstall? (yes|no)'
+    """
+    return _first(_QUESTIONS, text[-4096:])
+
+
+def _first(patterns: tuple[str, ...], text: str) -> str:
+    found = re.search("|".join(patterns), text)
+    return " ".join(found[0].split()) if found else ""
+
+
+def ended_by_itself(text: str) -> bool:
+    """Whether the last that a console tells of is the end of a Linux."""
+    return any(_END.search(line) for line in text.splitlines()[-20:])
+
+
+def last_words(text: str, lines: int = 12) -> str:
+    """Give the last lines of a console that say something."""
+    said = [line.rstrip() for line in text.splitlines() if line.strip()]
+    return "\n".join(said[-lines:]) or "(nothing)"
+
+
+@dataclass
+class Timeline:
+    """When what happened: each told once, in seconds since it began."""
+
+    began: float = field(default_factory=time.monotonic)
+    rows: list[tuple[float, str]] = field(default_factory=list)
+
+    def saw(self, what: str) -> None:
+        """Note it, unless it has been."""
+        if what not in [known for _, known in self.rows]:
+            self.rows.append((time.monotonic() - self.began, what))
+            note(f"{self.rows[-1][0]:.0f} s", what)
+
+
+def read_console(host: Host, log: str) -> str:
+    """Read the end of a VM's console log; empty if there is none, or it may not be read."""
+    if not log:
+        return ""
+    # Bytes that are no text may be in it; a terminal's, too.
+    said = host.run(["tail", "-c", str(LOG_BYTES), "--", log], ok=False).stdout
+    return readable(said.encode("utf-8", errors="replace"))
+
+
+@contextlib.contextmanager
+def wakened(host: Host, name: str) -> Iterator[threading.Event]:
+    """Give an event that is set whenever libvirt tells of a change in the life of a VM."""
+    woken = threading.Event()
+
+    def told(_connection: libvirt.virConnect, dom: libvirt.virDomain, *_: object) -> None:
+        if dom.name() == name:
+            woken.set()
+
+    connection = host.listening(woken.set)
+    try:
+        connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, told, None)
+        yield woken
+    finally:
+        with contextlib.suppress(libvirt.libvirtError):  # it may be broken
+            connection.unregisterCloseCallback()
+        with contextlib.suppress(libvirt.libvirtError):
+            connection.close()
+
+
+class Watch:
+    """A running installer.
+
+    Parameters
+    ----------
+    host, name, log
+        Where, which VM, and where its console is logged.
+    """
+
+    def __init__(self, host: Host, name: str, log: str) -> None:
+        self.host, self.name, self.log = host, name, log
+        self.timeline = Timeline()
+        self.text = ""
+        self._changed = time.monotonic()
+
+    def wait(self, woken: threading.Event, timeout: float) -> None:
+        """Wait until the VM is off.
+
+        Raises
+        ------
+        InstallFailed
+            It says that it cannot go on, asks what nobody answers, or takes too long.
+        """
+        deadline = time.monotonic() + timeout
+        while self._runs():
+            if time.monotonic() > deadline:
+                raise InstallFailed(f"the installer had {timeout:.0f} s and has not ended. {self.said()}")
+            safe_point()
+            woken.wait(LOOK)
+            woken.clear()
+        self._look()
+
+    def _runs(self) -> bool:
+        """Whether the VM runs, after a look at its console; a host that does not answer is waited for."""
+        try:
+            with self.host.reading(f"look for VM {self.name}") as connection:
+                domain = find_domain(connection, self.name)
+                active = domain is not None and bool(domain.isActive())
+            self._look()
+        except (HostUnavailable, LibvirtFailed) as error:
+            self.timeline.saw(f"no answer: {error}")
+            return True
+        return active
+
+    def _look(self) -> None:
+        text = read_console(self.host, self.log)
+        if text != self.text:
+            self.text, self._changed = text, time.monotonic()
+        for stage in stages(text):
+            self.timeline.saw(stage)
+        if what := trouble(text):
+            raise InstallFailed(f"the installer cannot go on: {what}. {self.said()}")
+        if (asked := question(text)) and time.monotonic() - self._changed > ASKING:
+            raise InstallFailed(
+                f"the installer asks, and nobody answers: {asked}. The answers lack it. {self.said()}"
+            )
+
+    def said(self) -> str:
+        """Give the last lines of its console, as the end of a message."""
+        return f"The last on its console:\n{last_words(self.text)}\n"

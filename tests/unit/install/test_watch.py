@@ -1,0 +1,82 @@
+"""What is read from consoles. The texts are synthetic: put together from sources and manuals."""
+
+import pytest
+
+from kvmkit.install.watch import ended_by_itself, last_words, question, stages, trouble
+
+BOOT = "[    0.000000] Linux version 6.1.0-18-amd64 (debian-kernel@lists) #1 SMP\n"
+END = "[  301.1] reboot: Restarting system\n"
+ANACONDA = BOOT + (
+    "Starting installer, one moment...\n"
+    "anaconda 34.25.4.9-1.el9.rocky.0.1 for Rocky Linux 9.4 started.\n"
+    "Starting automated install..\n"
+    "Starting package installation process\n"
+    "Installing boot loader\n"
+    "Installation complete\n"
+)
+DEBIAN = BOOT + (
+    "Starting system log daemon: syslogd, klogd.\n"
+    "Loading preseed file\n"
+    "Partitions formatting\n"
+    "Installing the base system\n"
+    "Installing GRUB boot loader\n"
+    "Finishing the installation\n"
+    "Sent SIGKILL to all processes\n"
+)
+ALL = [
+    "the kernel runs",
+    "the installer is up",
+    "the answers are read",
+    "the system is unpacked",
+    "the boot loader is put in",
+    "the installation is complete",
+    "it restarts",
+]
+
+
+@pytest.mark.parametrize("text", [ANACONDA + END, DEBIAN + END], ids=["anaconda", "debian"])
+def test_an_installer_goes_through_its_stages(text: str) -> None:
+    assert [stage for stage in stages(text) if stage != "the disk is partitioned"] == ALL
+
+
+def test_nothing_is_told_of_a_silent_console() -> None:
+    assert stages("") == []
+    assert trouble("") == question("") == ""
+    assert not ended_by_itself("")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)",
+        "You are in emergency mode. After logging in, type journalctl",
+        "Pane is dead (status 1, Thu Jan  1 00:00:00 1970)",
+        "The following error occurred while parsing the kickstart file:",
+    ],
+)
+def test_the_line_that_says_that_it_cannot_go_on_is_found(line: str) -> None:
+    assert trouble(f"{BOOT}[    2.5] {line}\nmore\n") == " ".join(line.split())
+
+
+@pytest.mark.parametrize("text", [ANACONDA, DEBIAN])
+def test_a_good_installation_is_in_no_trouble_and_asks_nothing(text: str) -> None:
+    assert trouble(text) == ""
+    assert question(text) == ""
+
+
+def test_a_question_counts_while_it_is_what_the_console_ends_with() -> None:
+    asked = "  [!!] Choose a mirror of the Debian archive\n"
+
+    assert question(BOOT + asked) == "[!!] Choose a mirror of the Debian archive"
+    assert question(BOOT + asked + "Retrieving base-files\n" * 300) == ""
+
+
+def test_only_the_end_of_a_console_is_the_end_of_a_system() -> None:
+    assert ended_by_itself(BOOT + END)
+    assert ended_by_itself(BOOT + "[ 9.1] reboot: Power down\n")
+    assert not ended_by_itself(BOOT + END + BOOT + "line\n" * 20)
+
+
+def test_last_words_leave_out_what_is_blank() -> None:
+    assert last_words("a\n\n  \nb  \nc\n", 2) == "b\nc"
+    assert last_words("\n") == "(nothing)"
