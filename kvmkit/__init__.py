@@ -27,6 +27,7 @@ from kvmkit.errors import (
     CommandTimeout,
     Conflict,
     HostUnavailable,
+    InstallFailed,
     InvalidSpec,
     InvalidURI,
     KvmkitError,
@@ -55,9 +56,10 @@ from kvmkit.forms import (
     vm_form,
 )
 from kvmkit.host import Host, connect
-from kvmkit.install.image import ImageSpec, plan_image
 from kvmkit.install.agent import run_in_guest
 from kvmkit.install.guest import Waited, wait_for
+from kvmkit.install.image import ImageSpec, plan_image
+from kvmkit.install.plan import plan_vm
 from kvmkit.install.spec import InstallSpec
 from kvmkit.plan import Plan, Step
 from kvmkit.practice import fresh_practice_host
@@ -75,7 +77,6 @@ from kvmkit.runs.run import run_runbook
 from kvmkit.timeline import timeline
 from kvmkit.vm.addresses import addresses
 from kvmkit.vm.console import console_log, screenshot, viewer_commands
-from kvmkit.vm.create import plan_vm
 from kvmkit.vm.delete import plan_undefine
 from kvmkit.vm.facts import networks, pools, vms, volumes
 from kvmkit.vm.lifecycle import autostart, destroy, reboot, resume, shutdown, start, suspend
@@ -98,6 +99,7 @@ __all__ = [
     "Host",
     "HostUnavailable",
     "ImageSpec",
+    "InstallFailed",
     "InstallSpec",
     "InvalidSpec",
     "InvalidURI",

@@ -17,6 +17,7 @@
     ├── BadSource                         what is to be installed can't be had, or isn't what it should be
     ├── Conflict                          something that is not ours stands where a step would make its own
     ├── Busy                              another process is applying a plan to this host, or has a console
+    ├── InstallFailed                     an installer or the installed system did not come to its end
     ├── RolledBack                        a host put its network back; says why, when and for how long
     ├── NotApplied                        a runbook went on before its plan was applied
     ├── RunFailed                         a runbook stopped on its way; ``.notebook`` is what is kept of it
@@ -131,6 +132,10 @@ class Conflict(KvmkitError):
 
 class Busy(KvmkitError):
     """Another process is applying a plan to this host, or has the console that was asked for."""
+
+
+class InstallFailed(KvmkitError):
+    """An installer or the installed system did not come to its end; the message has its last words."""
 
 
 class RolledBack(KvmkitError):
