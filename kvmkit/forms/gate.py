@@ -21,7 +21,7 @@ from kvmkit.report import Report
 __all__ = ["ApplyForm", "apply_form"]
 
 
-def apply_form(plan: Plan, confirm: str | Sequence[str] = "", form: SpecForm[Any] | None = None) -> ApplyForm:
+def apply_form(plan: Plan, confirm: str | Sequence[str] = "", *forms: SpecForm[Any]) -> ApplyForm:
     """Let a person apply a plan by a click; without a person, apply it only if `confirm` says so.
 
     Parameters
@@ -32,8 +32,8 @@ def apply_form(plan: Plan, confirm: str | Sequence[str] = "", form: SpecForm[Any
         Without a person (papermill, nbval): the plan's id, or a list that has it, as a promise
         that somebody has read it; on the practice host ``"practice"`` will do. With a person it
         counts for nothing.
-    form
-        The form that the plan was made from: if it is edited, the plan is void.
+    *forms
+        The forms that the plan was made from: if one is edited, the plan is void.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def apply_form(plan: Plan, confirm: str | Sequence[str] = "", form: SpecForm[Any
     >>> kk.apply_form(plan, confirm="practice").wait().ok
     True
     """
-    return ApplyForm(plan, confirm, form)
+    return ApplyForm(plan, confirm, forms)
 
 
 class ApplyForm(Shown):
@@ -60,10 +60,9 @@ class ApplyForm(Shown):
         The plan.
     """
 
-    def __init__(self, plan: Plan, confirm: str | Sequence[str], form: SpecForm[Any] | None) -> None:
+    def __init__(self, plan: Plan, confirm: str | Sequence[str], forms: Sequence[SpecForm[Any]]) -> None:
         self.plan = plan
-        self._form = form
-        self._planned_from = form.taken if form else None
+        self._forms = [(form, form.taken) for form in forms]
         self._once = threading.Lock()
         self._done = threading.Event()
         self._cancel = threading.Event()
@@ -143,16 +142,14 @@ class ApplyForm(Shown):
         self._button.button_style = "danger" if self._word else "primary"
         self._stop.on_click(self._seen(self._cancelled))
         self._typed.observe(self._seen(self._enable), names="value")
-        if self._form:
-            for field in self._form.fields.values():
+        for form, _taken in self._forms:
+            for field in form.fields.values():
                 field.observe(self._seen(self._enable), names="value")
         self._enable()
 
     def _void(self) -> bool:
-        """Whether the form holds something else than what the plan was made from."""
-        return self._form is not None and (
-            self._planned_from is None or self._form.values != dict(self._planned_from)
-        )
+        """Whether a form holds something else than what the plan was made from."""
+        return any(taken is None or form.values != dict(taken) for form, taken in self._forms)
 
     def _reason(self) -> str:
         if self._void():

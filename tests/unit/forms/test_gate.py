@@ -151,7 +151,7 @@ def test_what_is_lost_for_good_is_asked_for_by_name() -> None:
 @pytest.mark.usefixtures("person")
 def test_editing_the_form_makes_the_plan_void() -> None:
     form = kk.form(kk.VMSpec, name="web1")
-    gate = kk.apply_form(kk.plan_vm(HOST, form.spec), form=form)
+    gate = kk.apply_form(kk.plan_vm(HOST, form.spec), "", form)
     form.fields["memory_mib"].value = 2048
 
     assert gate._button.disabled
@@ -161,7 +161,7 @@ def test_editing_the_form_makes_the_plan_void() -> None:
         gate.wait()
 
     # Planning anew makes a new gate valid, and not the old one.
-    anew = kk.apply_form(kk.plan_vm(HOST, form.spec), form=form)
+    anew = kk.apply_form(kk.plan_vm(HOST, form.spec), "", form)
     gate._button.click()
     with pytest.raises(kk.NotApplied, match="void"):
         gate.wait()
@@ -176,7 +176,7 @@ def test_a_form_edited_before_the_gate_is_there_makes_the_plan_void_too() -> Non
     form.fields["memory_mib"].value = 2048
 
     with pytest.raises(kk.NotApplied, match="void"):
-        kk.apply_form(plan, plan.id, form=form).wait()
+        kk.apply_form(plan, plan.id, form).wait()
     assert "web1" not in kk.vms(HOST).index
 
 
