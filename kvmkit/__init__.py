@@ -60,6 +60,7 @@ from kvmkit.install.agent import run_in_guest
 from kvmkit.install.guest import Waited, wait_for
 from kvmkit.install.image import ImageSpec, plan_image
 from kvmkit.install.plan import plan_vm
+from kvmkit.install.source import check_source
 from kvmkit.install.spec import InstallSpec
 from kvmkit.plan import Plan, Step
 from kvmkit.practice import fresh_practice_host
@@ -136,6 +137,7 @@ __all__ = [
     "autostart",
     "bridges",
     "check_host",
+    "check_source",
     "connect",
     "console",
     "console_log",

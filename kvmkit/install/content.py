@@ -12,7 +12,7 @@ from kvmkit.commands import Local
 from kvmkit.errors import BadSource
 from kvmkit.install.fetch import size_text
 
-__all__ = ["HEAD", "Image", "inspect", "kind_of"]
+__all__ = ["HEAD", "Image", "inspect", "kind_of", "problem_of"]
 
 HEAD = 0x10100
 """Bytes at the beginning of a file that tell what it is."""
@@ -94,16 +94,10 @@ def inspect(path: Path, name: str) -> Image:
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(HEAD)
-    kind = kind_of(head)
-    if problem := _unusable(kind, name, head):
+    if problem := problem_of(head, name):
         raise BadSource(f"{name} {problem}")
-    head = head.ljust(HEAD, b"\0")
+    kind, head = kind_of(head), head.ljust(HEAD, b"\0")
     if kind == "qcow2":
-        if elsewhere := _reaches_to(head):
-            raise BadSource(
-                f"{name} lies on top of another file, {elsewhere!r}: a VM would read that file of the host; "
-                "take one that is whole, or make it so by `qemu-img convert` where that file is at home"
-            )
         return Image(kind, size, _check_qcow2(path, name))
     needed = max(_iso_size(head), 0) if kind == "iso" else max(_partitioned(head), default=0)
     if size < needed:
@@ -111,23 +105,24 @@ def inspect(path: Path, name: str) -> Image:
     return Image(kind, size, size)
 
 
-def _unusable(kind: str, name: str, head: bytes) -> str:
-    promised = NAMED.get(PurePosixPath(name).suffix.lower(), "")
+def problem_of(head: bytes, name: str) -> str:
+    """Say what is wrong with an image as far as its first `HEAD` bytes tell; empty if nothing is."""
+    kind, promised = kind_of(head), NAMED.get(PurePosixPath(name).suffix.lower(), "")
     if kind in PACKED:
         return f"is packed by {kind}: unpack it with `{PACKED[kind]}`, and give the file that comes out of it"
     if kind in OTHERS:
         return f"is of the format {kind}: make it qcow2 with `qemu-img convert -f {kind} -O qcow2`"
     if not kind:
-        said = (
-            "is empty"
-            if not head
-            else "is text"
-            if head.isascii() and b"\0" not in head
-            else "is nothing that is known"
-        )
+        text = head.isascii() and b"\0" not in head
+        said = "is empty" if not head else "is text" if text else "is nothing that is known"
         return f"{said}: no qcow2, no ISO, and no disk with partitions or a file system"
     if promised and promised != kind:
         return f"is not what it says: it is {kind}"
+    if kind == "qcow2" and (elsewhere := _reaches_to(head.ljust(HEAD, b"\0"))):
+        return (
+            f"lies on top of another file, {elsewhere!r}: a VM would read that file of the host; "
+            "take one that is whole, or make it so by `qemu-img convert` where that file is at home"
+        )
     return ""
 
 

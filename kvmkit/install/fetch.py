@@ -48,6 +48,9 @@ def first_bytes(location: str, number: int) -> tuple[Seen, bytes]:
                 raise BadSource(
                     f"{shown(location)} came too slowly: {size_text(len(data))} in {SLOWEST[0]:g} s"
                 )
+        if len(data) < min(number, file.seen.size):
+            whole = size_text(file.seen.size)
+            raise BadSource(f"{shown(location)} broke off after {size_text(len(data))} of {whole}")
         return file.seen, data
 
 
