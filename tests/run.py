@@ -43,7 +43,7 @@ class Result:
 
 TIERS = (
     Tier("unit", ("tests/test_habits.py", "tests/unit"), 900),
-    Tier("doctest", ("--doctest-modules", "--doctest-glob=*.md", "kvmkit", "README.md"), 600),
+    Tier("doctest", ("--doctest-modules", "--doctest-glob=*.md", "kvmkit", "README.md", "docs/how-to"), 600),
     Tier("practice", ("tests/practice",), 900),
     Tier(
         "nbval",
