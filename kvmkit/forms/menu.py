@@ -14,7 +14,6 @@ from kvmkit.vm.facts import pools, vms
 
 __all__ = ["Menu", "menu"]
 
-NOT_YET = "not yet"
 NO_LIBVIRT = "libvirt: not running"
 ASKED_OF_LIBVIRT = ("storage", "vms", "off", "running")
 
@@ -45,7 +44,7 @@ class Menu:
         self.entries = entries
 
     def __repr__(self) -> str:
-        lines = [f"[{e.number}] {e.text:<30} {e.runbook:<15} {e.state}" for e in self.entries]
+        lines = [f"[{e.number}] {e.text:<30} {e.runbook:<21} {e.state}" for e in self.entries]
         return "\n".join([self.head, *(line.rstrip() for line in lines)])
 
     def _repr_markdown_(self) -> str:
@@ -89,7 +88,7 @@ def menu(host: Host) -> Menu:
         (6, "start a VM", "50-manage-vms", state.get("off", "")),
         (7, "stop a VM", "50-manage-vms", state.get("running", "")),
         (8, "connect to a VM's console", "50-manage-vms", state.get("running", "")),
-        (9, "install a VM automatically", "", NOT_YET),
+        (9, "install a VM automatically", "41-unattended-install", state.get("storage", "")),
         (0, "leave", "", "close the tab: nothing keeps running"),
     ]
     return Menu(head, tuple(Entry(*entry) for entry in entries))
