@@ -1,0 +1,5 @@
+"""These tests see the host as those of VMs do."""
+
+from tests.realqemu.vm.conftest import _iso, host, world
+
+__all__ = ["_iso", "host", "world"]
