@@ -1,6 +1,7 @@
 """Bridges on the practice host: made for real in its sandbox, rehearsed where the machine allows none."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,20 @@ def test_what_nobody_confirms_is_rolled_back(host: kk.Host) -> None:
         kk.apply(kk.plan_bridge(host, SPEC), ask=lambda _step, _seconds: False)
 
     assert read_network(host) == before
+
+
+@pytest.mark.parametrize("step", [0, 1], ids=["trial", "keep"])
+def test_a_person_who_cancels_has_the_network_put_back(host: kk.Host, step: int) -> None:
+    """In the midst of the trial at once; a bridge that is being kept is kept first."""
+    before = read_network(host)
+    plan, cancel = kk.plan_bridge(host, SPEC), threading.Event()
+    title = plan.steps[step].title
+    with pytest.raises(kk.Cancelled, match=r"cancelled by a person\..*the host is as before"):
+        kk.apply(plan, cancel=cancel, progress=lambda told: cancel.set() if told == title else None)
+
+    assert read_network(host) == before
+    assert kk.pending(host) == []
+    assert kk.history(host)["what"].tolist() == ["put eth0 into bridge br0, cancelled by a person"]
 
 
 def test_a_wrong_gateway_is_rolled_back(host: kk.Host) -> None:
