@@ -15,6 +15,7 @@ from kvmkit.install.arguments import kernel_arguments, kickstart_release, virt_i
 from kvmkit.install.phases import architecture, ends_with_reboot, with_cd, with_kernel
 from kvmkit.install.serving import my_address
 from kvmkit.install.spec import InstallSpec
+from kvmkit.install.system import system_name
 from kvmkit.install.tree import Tree, parse_treeinfo, read_tree
 from kvmkit.install.way import Way, choose
 from kvmkit.journal import taken_up
@@ -22,7 +23,7 @@ from kvmkit.plan import Plan, Step
 from kvmkit.practice import recorded
 from kvmkit.vm import create
 from kvmkit.vm.create import FILE_POOLS, Decided, decide, vm_notes, vm_steps
-from kvmkit.vm.describe import log_path
+from kvmkit.vm.describe import known_systems, log_path
 from kvmkit.vm.spec import VMSpec
 
 __all__ = ["plan_vm"]
@@ -78,6 +79,8 @@ def plan_vm(host: Host, spec: VMSpec, install: InstallSpec | None = None) -> Pla
     if begun := taken_up(host.uri, _title(spec)):
         return begun
     tree = _tree(host, install.location)
+    if tree and spec.os == "detect":  # virt-install would detect it, were it to fetch the tree
+        spec = spec.model_copy(update={"os": system_name(tree, known_systems(host))})
     way = choose(spec, install, tree)
     if way.attended and tree is None:
         return create.plan_vm(host, spec)

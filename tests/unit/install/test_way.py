@@ -6,6 +6,7 @@ import pytest
 
 from kvmkit.errors import InvalidSpec
 from kvmkit.install.spec import InstallSpec
+from kvmkit.install.system import system_name
 from kvmkit.install.tree import Tree
 from kvmkit.install.way import Way, choose
 from kvmkit.vm.spec import VMSpec
@@ -85,3 +86,21 @@ def test_who_has_a_password_may_enter() -> None:
     notes = list(choose(spec, install, RED_HAT).notes(spec, install, RED_HAT))
     assert not any("log in" in line for line in notes)
     assert not any("xxxxxxxxx" in line for line in notes)
+
+
+@pytest.mark.parametrize(
+    ("family", "version", "name"),
+    [
+        ("Rocky Linux", "9.4", "rocky9"),
+        ("Red Hat Enterprise Linux", "6.4", "rhel6.4"),
+        ("CentOS Stream", "9", "centos-stream9"),
+        ("Debian", "12", "debian11"),
+        ("Debian", "testing", "detect"),
+        ("Fedora", "3", "detect"),
+        ("Something", "9", "detect"),
+    ],
+)
+def test_the_system_is_named_as_libosinfo_does(family: str, version: str, name: str) -> None:
+    known = ("centos-stream9", "centos9", "debian11", "debian9", "fedora37", "linux2022", "rhel6.4", "rocky9")
+    tree = Tree("http://a", "treeinfo", family, version, "x86_64", "k", "i")
+    assert system_name(tree, known) == name
