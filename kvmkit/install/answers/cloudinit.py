@@ -53,12 +53,14 @@ def first_boot(want: Wanted) -> dict[str, Any]:
     data: dict[str, Any] = {"hostname": name}
     if domain:
         data["fqdn"] = want.hostname
+    # "us" it is anyway, and to set it takes packages that images leave out.
+    if want.install.keyboard != "us":
+        data["keyboard"] = {"layout": want.install.keyboard}
     return data | {
         "users": [user for user in (_user(want), _root(want)) if user],
         "disable_root": not (want.root_password or want.account == "root"),
         "ssh_pwauth": bool(want.password or want.root_password),
         "locale": want.install.locale,
-        "keyboard": {"layout": want.install.keyboard},
         "timezone": want.install.timezone,
     }
 
