@@ -23,12 +23,10 @@ from kvmkit.journal import taken_up
 from kvmkit.plan import Plan
 from kvmkit.progress import Progress, telling
 from kvmkit.spec import Spec, unshown
+from kvmkit.vm.create import FILE_POOLS
 from kvmkit.vm.xml import parse
 
 __all__ = ["ImageSpec", "plan_image"]
-
-POOLS = ("dir", "fs", "netfs")
-"""Pools of files: in the others a volume is a device, which holds no qcow2 and is not exactly as large."""
 
 
 def _url(value: str) -> str:
@@ -154,7 +152,7 @@ def _pool(host: Host, spec: ImageSpec, name: str) -> _Pool:
             names = ", ".join(sorted(found)) or "none"
             raise InvalidSpec({"pool": f"{spec.pool!r}: no such active pool; active are: {names}"})
         xml = parse(pool.XMLDesc())
-        if xml.get("type") not in POOLS:
+        if xml.get("type") not in FILE_POOLS:
             raise InvalidSpec({"pool": f"{spec.pool!r}: a pool of type {xml.get('type')} holds no files"})
         if not name:
             raise InvalidSpec({"name": f"'': give one, as {shown(spec.url)} names no file"})

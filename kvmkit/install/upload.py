@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import time
-from dataclasses import asdict, dataclass, field
-from io import BytesIO
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
 import libvirt
 from lxml import etree
-from pydantic import SecretStr
 
 from kvmkit.actions import action
 from kvmkit.errors import Conflict, NotFound
@@ -42,52 +39,39 @@ class Upload:
     size
         How much is sent.
     source
-        The file on this machine; empty if `content` is sent.
-    content
-        What is sent, if nobody else may know: it is in no journal.
+        The file on this machine that is sent.
     sha256
         What `source` has to have when it is sent; empty: it is not looked at.
     format, capacity
         What is in it, as QEMU sees it; 0: as much as is sent.
-    temporary
-        Whether a later step of the same plan removes it again: then it need not be there for ever.
     """
 
     pool: str
     name: str
     path: str
     size: int
-    source: str = ""
-    content: bytes = field(default=b"", repr=False)
+    source: str
     sha256: str = ""
     format: str = "raw"
     capacity: int = 0
-    temporary: bool = False
 
 
 def upload_volume(upload: Upload) -> Step:
     """Plan to make a volume and to fill it."""
-    args = asdict(upload)
-    content = args.pop("content")
-    secrets = {"content": SecretStr(base64.b64encode(content).decode())} if content else {}
-    args["capacity"] = upload.capacity or upload.size
     return Step(
         action="volume-upload",
         title=f"upload volume {upload.name} to pool {upload.pool}: {size_text(upload.size)}",
         undo="delete it, with what is on it by then",
-        args=args,
-        secrets=secrets,
+        args=asdict(upload) | {"capacity": upload.capacity or upload.size},
     )
 
 
 class UploadVolume(CreateVolume):
-    """As :class:`Upload`, but that ``content`` is a secret: make a volume and fill it."""
+    """As :class:`Upload`: make a volume and fill it."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
         """Whether it is there and whole, which only the journal knows: what was begun is sent again."""
         args = step.args
-        if args["temporary"] and state == "done":
-            return True
         with host.reading(f"look for volume {args['name']}") as connection:
             volume = find_volume(connection, args["pool"], args["name"])
             if volume is None:
@@ -97,7 +81,7 @@ class UploadVolume(CreateVolume):
                 # Until libvirt has looked into it, it is as large as what was sent.
                 ours = int(xml.findtext("capacity")) >= min(args["capacity"], args["size"])
             else:
-                ours = state == "started" and int(xml.findtext("physical")) == args["size"]
+                ours = state == "started" and int(xml.findtext("physical") or 0) == args["size"]
                 ours = ours and _begins_alike(connection, volume, step)
         if not ours:
             raise Conflict(
@@ -139,17 +123,10 @@ def _volume_xml(step: Step) -> str:
 
 
 def _source(step: Step) -> IO[bytes]:
-    if step.args["source"]:
-        try:
-            return Path(step.args["source"]).open("rb")
-        except OSError as error:
-            raise NotFound(f"{step.args['source']} can't be read any more: {error.strerror}") from error
-    content = step.secrets.get("content")
-    if content is None:
-        raise NotFound(
-            f"what belongs into volume {step.args['name']} is secret, so no journal has it; plan it again"
-        )
-    return BytesIO(base64.b64decode(content.get_secret_value()))
+    try:
+        return Path(step.args["source"]).open("rb")
+    except OSError as error:
+        raise NotFound(f"{step.args['source']} can't be read any more: {error.strerror}") from error
 
 
 def _begins_alike(connection: libvirt.virConnect, volume: libvirt.virStorageVol, step: Step) -> bool:
@@ -157,7 +134,7 @@ def _begins_alike(connection: libvirt.virConnect, volume: libvirt.virStorageVol,
     try:
         with _source(step) as file:
             wanted = file.read(HEAD)
-    except NotFound:  # an undo is given no secrets, and needs no file: name and size have to do
+    except NotFound:  # an undo needs no file: name and size have to do
         return True
     stream, there = connection.newStream(), bytearray()
     volume.download(stream, 0, len(wanted))
@@ -181,9 +158,7 @@ def _send(connection: libvirt.virConnect, volume: libvirt.virStorageVol, file: I
     stream.sendAll(next_bytes, None)
     if told.done != size or step.args["sha256"] not in ("", digest.hexdigest()):
         stream.abort()
-        raise Conflict(
-            f"{step.args['source'] or name} was changed since it was planned to be sent; plan again"
-        )
+        raise Conflict(f"{step.args['source']} was changed since it was planned to be sent; plan again")
     stream.finish()
 
 
