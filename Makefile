@@ -13,8 +13,10 @@ URI ?= test:///default
 PARAMETERS ?=
 # For `make virtual-host`: ready; bare, on which libvirt and QEMU are not installed yet; or selinux.
 VHOST ?= ready
+# For `make acceptance-online`: the folder of a Debian mirror that has dists and pool, udebs included.
+MIRROR ?=
 
-.PHONY: help lab test acceptance acceptance-long virtual-host bench notebooks docs lint lock clean system test-system
+.PHONY: help lab test acceptance acceptance-long acceptance-online virtual-host bench notebooks docs lint lock clean system test-system
 
 help: ## List what there is to make
 	@sed -n -e 's/%/NAME/' -e 's/^\([a-zA-Z-]*\):.* ## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -30,11 +32,16 @@ test: test-system .venv/stamp $(XTERM) ## Set up what is missing, then run every
 	$(BIN)/python tests/run.py
 
 # The bound is for a machine on which the virtual host's images are not built yet; building is silent.
+# Two at a time: most of what a host does is one process after the other.
 acceptance: test-system .venv/stamp ## Run the runbooks against a virtual KVM host
-	timeout --foreground --kill-after=10 3600 $(BIN)/python -m pytest -v --durations=0 -o faulthandler_timeout=1800 tests/acceptance
+	timeout --foreground --kill-after=10 3600 $(BIN)/python -m pytest -v -n 2 --dist worksteal --durations=0 -o faulthandler_timeout=1800 tests/acceptance
 
-acceptance-long: test-system .venv/stamp ## Prove what takes hours: each preparing plan, SELinux, random faults of bridges
+acceptance-long: test-system .venv/stamp ## Prove what takes hours: each preparing plan, SELinux, random faults of bridges, installations
 	timeout --foreground --kill-after=10 7200 $(BIN)/python -m pytest -v -o faulthandler_timeout=3600 tests/long
+
+acceptance-online: test-system .venv/stamp ## Install Debian by its own installer from a full mirror, MIRROR=URL
+	MIRROR=$(MIRROR) timeout --foreground --kill-after=10 36000 $(BIN)/python -m pytest -v \
+		-o faulthandler_timeout=36000 tests/online
 
 virtual-host: test-system .venv/stamp ## Start a throw-away KVM host to try the runbooks on, until Ctrl-C
 	@$(BIN)/python -m tests.vhost $(VHOST)
