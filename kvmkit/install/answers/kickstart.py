@@ -42,7 +42,8 @@ def kickstart(want: Wanted, release: str) -> str:
     """
     family, number = _release(release)
     is_old = family == "RHEL" and number <= 6
-    has_sshkey = family == "F" or number >= 8
+    # pykickstart takes a second key of an account for a mistake.
+    has_sshkey = (family == "F" or number >= 8) and len(want.keys) == 1
     lines = [
         _source(want.install.location),
         "text",
@@ -131,7 +132,7 @@ def _post(script: str) -> str:
             raise InvalidSpec(
                 {"post": f"line {number}: it begins with {line.split()[0]}, where kickstart ends a script"}
             )
-    return script
+    return script if script.strip() else ""
 
 
 def _section(head: str, body: str) -> list[str]:
@@ -189,7 +190,7 @@ def _unclosed(lines: list[str]) -> Iterator[int]:
 def _unvalued(message: str, line: str) -> str:
     """Take out of a message what may be a password: values of options, and words that are none."""
     message = re.sub(r"=\S+", "=…", message)
-    for word in line.split()[1:]:
+    for word in line.replace('"', " ").replace("'", " ").split()[1:]:
         if not word.startswith("-"):
-            message = re.sub(rf"(?<!\S){re.escape(word)}(?!\S)", "…", message)
+            message = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "…", message)
     return message

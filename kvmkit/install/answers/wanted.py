@@ -83,7 +83,7 @@ def wanted(install: InstallSpec, vm_name: str, mac: str) -> Wanted:
     return Wanted(
         install=install,
         hostname=install.hostname or vm_name,
-        keys=tuple(line.strip() for line in install.ssh_keys.splitlines() if line.strip()),
+        keys=tuple(dict.fromkeys(filter(None, map(str.strip, install.ssh_keys.splitlines())))),
         packages=tuple(install.packages.split()),
         static=_static(install.network),
         mac=mac,
