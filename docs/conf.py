@@ -35,7 +35,8 @@ nitpick_ignore_regex = [("py:.*", r"(?!kvmkit\b).*"), ("py:(class|obj)", r"kvmki
 html_theme = "furo"
 html_title = "kvmkit"
 # tools/build-docs puts the widgets' JavaScript there.
-html_static_path = ["../build/widgets"]
+html_static_path = ["_static", "../build/widgets"]
+html_css_files = ["kvmkit.css"]
 html_copy_source = False
 
 # The pages show the outputs that are stored in the runbooks: those the tests compare cell by cell.

@@ -1,0 +1,20 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+
+# A page is looked at as the runbooks are.
+from tests.browser.conftest import chromium, page  # noqa: F401 - fixtures
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CANNOT = 77  # what tools/build-docs answers when a part can't be had on this machine
+
+
+@pytest.fixture(scope="session")
+def pages() -> Path:
+    """Build the documentation."""
+    done = subprocess.run(["tools/build-docs"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode == CANNOT:
+        pytest.skip(done.stderr.strip().splitlines()[-1])
+    assert done.returncode == 0, done.stdout + done.stderr
+    return ROOT / "build" / "docs"
