@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
 with warnings.catch_warnings():
     warnings.simplefilter(
@@ -25,7 +26,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append((self.path, self.headers.get("Range", "")))
-        path = self.path.partition("?")[0]
+        path = unquote(self.path.partition("?")[0])
         if to := self.server.moved.get(path):
             self.send_response(302)
             self.send_header("Location", to)
