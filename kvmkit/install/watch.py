@@ -44,7 +44,7 @@ _STAGES = (
     ),
     (
         "the answers are read",
-        r"Starting automated install|[Pp]reseed|autoinstall: |kickstart file|Reading answers",
+        r"Kickstart file fetched|Starting automated install|preconfiguration file|autoinstall: ",
     ),
     (
         "the disk is partitioned",
@@ -64,7 +64,7 @@ _TROUBLE = (
     r"Kernel panic - not syncing.*",
     r"(You are in|Entering) emergency mode.*",
     r"Pane is dead.*",
-    r"The following error occurred while parsing the kickstart file.*",
+    r"(The following error|An error) occurred (while|during) .*",
     r"An unknown error has occurred.*",
     r"Unable to (open|read) (the )?kickstart.*|.*can't (open|find) kickstart.*",
 )
@@ -184,6 +184,7 @@ class Watch:
         self.timeline = Timeline()
         self.text = ""
         self._changed = time.monotonic()
+        self._cannot = ""
 
     def wait(self, woken: threading.Event, timeout: float) -> None:
         """Wait until the VM is off.
@@ -200,7 +201,7 @@ class Watch:
             safe_point()
             woken.wait(LOOK)
             woken.clear()
-        self._look()
+        self._look(last=True)
 
     def _runs(self) -> bool:
         """Whether the VM runs, after a look at its console; a host that does not answer is waited for."""
@@ -214,14 +215,15 @@ class Watch:
             return True
         return active
 
-    def _look(self) -> None:
+    def _look(self, *, last: bool = False) -> None:
         text = read_console(self.host, self.log)
         if text != self.text:
             self.text, self._changed = text, time.monotonic()
         for stage in stages(text):
             self.timeline.saw(stage)
-        if what := trouble(text):
-            raise InstallFailed(f"the installer cannot go on: {what}. {self.said()}")
+        if self._cannot or (last and trouble(text)):
+            raise InstallFailed(f"the installer cannot go on: {trouble(text)}. {self.said()}")
+        self._cannot = trouble(text)  # why is what it prints next: told at the next look
         if (asked := question(text)) and time.monotonic() - self._changed > ASKING:
             raise InstallFailed(
                 f"the installer asks, and nobody answers: {asked}. The answers lack it. {self.said()}"

@@ -16,7 +16,7 @@ ANACONDA = BOOT + (
 )
 DEBIAN = BOOT + (
     "Starting system log daemon: syslogd, klogd.\n"
-    "Loading preseed file\n"
+    "Retrieving preconfiguration file\n"
     "Partitions formatting\n"
     "Installing the base system\n"
     "Installing GRUB boot loader\n"
@@ -51,7 +51,8 @@ def test_nothing_is_told_of_a_silent_console() -> None:
         "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)",
         "You are in emergency mode. After logging in, type journalctl",
         "Pane is dead (status 1, Thu Jan  1 00:00:00 1970)",
-        "The following error occurred while parsing the kickstart file:",
+        "The following error occurred while installing the payload. This is a fatal error",
+        "An error occurred during reading the kickstart file:",
     ],
 )
 def test_the_line_that_says_that_it_cannot_go_on_is_found(line: str) -> None:
@@ -80,3 +81,8 @@ def test_only_the_end_of_a_console_is_the_end_of_a_system() -> None:
 def test_last_words_leave_out_what_is_blank() -> None:
     assert last_words("a\n\n  \nb  \nc\n", 2) == "b\nc"
     assert last_words("\n") == "(nothing)"
+
+
+def test_what_the_kernel_is_told_is_not_yet_what_it_does() -> None:
+    told = "[ 0.0] Kernel command line: auto=true preseed/file=/preseed.cfg inst.ks=file:/ks.cfg autoinstall\n"
+    assert stages(BOOT + told) == ["the kernel runs"]
