@@ -132,8 +132,9 @@ def test_a_server_that_stops_half_way_is_told_and_nothing_is_left(near: World, t
     with http_files(tree, GATEWAY) as files:
         plan = kk.plan_vm(near.host, vm(), wanted(files.url(), key))
         stop_after(files, "linux-image")
-        with pytest.raises(kk.ApplyFailed, match=r"(?s)installing the payload.*linux-image"):
+        with pytest.raises(kk.ApplyFailed, match="installing the payload"):
             kk.apply(plan)
+    assert any("linux-image" in path for path, _ in files.asked)
     assert near.state() == before
 
 
