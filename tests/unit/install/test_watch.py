@@ -84,5 +84,5 @@ def test_last_words_leave_out_what_is_blank() -> None:
 
 
 def test_what_the_kernel_is_told_is_not_yet_what_it_does() -> None:
-    told = "[ 0.0] Kernel command line: auto=true preseed/file=/preseed.cfg inst.ks=file:/ks.cfg autoinstall\n"
+    told = "[ 0.0] Kernel command line: auto=true preseed/file=/preseed.cfg inst.ks=file:/ks.cfg\n"
     assert stages(BOOT + told) == ["the kernel runs"]
