@@ -18,7 +18,7 @@ from productmd.treeinfo import TreeInfo
 
 from kvmkit.errors import BadSource, NotFound
 from kvmkit.install.fetch import cached, look, read_small
-from kvmkit.install.transport import join, shown
+from kvmkit.install.transport import join, local_path, shown
 
 __all__ = ["Tree", "boot_files", "parse_sums", "parse_treeinfo", "read_tree"]
 
@@ -93,9 +93,13 @@ def read_tree(location: str) -> Tree:
             continue
     tree = _debian(location)
     if tree is None:
+        folder = local_path(location)
+        if folder and not folder.is_dir():
+            raise NotFound(f"{folder} is no folder of this machine")
+        has = "it has" if folder else "its server answers, but has"
         raise NotFound(
-            f"{shown(location)} is no install tree: its server answers, but has neither .treeinfo nor "
-            "Debian's debian-installer/ARCH there; give the folder that holds one of them"
+            f"{shown(location)} is no install tree: {has} neither .treeinfo nor Debian's "
+            "debian-installer/ARCH there; give the folder that holds one of them"
         )
     return tree
 

@@ -161,6 +161,11 @@ def test_a_folder_that_is_no_tree_is_told_so(location: str) -> None:
         read_tree(location)
 
 
+def test_a_folder_that_is_not_there_is_told_so() -> None:
+    with pytest.raises(kk.NotFound, match="/none/rhel9 is no folder of this machine"):
+        read_tree("/none/rhel9")
+
+
 def test_a_kernel_that_is_not_the_trees_own_is_refused(location: str, folder: Path) -> None:
     treeinfo(folder)
     (folder / "images/pxeboot/vmlinuz").write_bytes(b"something else")
