@@ -19,6 +19,8 @@ from kvmkit.vm import steps
 CHANGES: tuple[tuple[object, str], ...] = (
     (libvirt.virStoragePool, "createXML"),
     (libvirt.virStorageVol, "delete"),
+    (libvirt.virStream, "send"),
+    (libvirt.virStream, "finish"),
     (libvirt.virConnect, "defineXML"),
     (libvirt.virDomain, "setAutostart"),
     (libvirt.virDomain, "create"),
