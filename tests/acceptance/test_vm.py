@@ -1,7 +1,11 @@
 """A VM on a real KVM host: it runs under KVM, and goes without a trace."""
 
+import re
+from pathlib import Path
+
 import kvmkit as kk
 from tests.acceptance.guest import spec, wait_for_guest
+from tests.acceptance.runbook import run
 from tests.vhost.host import VirtualHost
 
 FOLDERS = ("/etc/apparmor.d/libvirt", "/etc/libvirt", "/var/lib/libvirt", "/var/log/libvirt")
@@ -21,7 +25,7 @@ def kept_by_libvirt(plan: kk.Plan) -> set[str]:
     }
 
 
-def test_a_vm_runs_under_kvm_and_leaves_nothing(ready: VirtualHost) -> None:
+def test_a_vm_runs_under_kvm_and_leaves_nothing(ready: VirtualHost, tmp_path: Path) -> None:
     host = kk.connect(ready.uri)
     before = files(host)
     plan = kk.plan_vm(host, spec(ready))
@@ -32,8 +36,16 @@ def test_a_vm_runs_under_kvm_and_leaves_nothing(ready: VirtualHost) -> None:
     assert host.run(asked).stdout.strip() == "kvm support: enabled"
     wait_for_guest(host)
 
-    kk.shutdown(host, "web1", timeout=300)
-    assert kk.apply(kk.plan_undefine(host, "web1", delete_storage=True)).ok
+    assert re.search(r"list the VMs +50-manage-vms +1 VM", run("00-menu", tmp_path, uri=ready.uri))
+    run(
+        "50-manage-vms",
+        tmp_path,
+        uri=ready.uri,
+        vm_name="web1",
+        media="",
+        shutdown_seconds=300,
+        confirm=kk.plan_undefine(host, "web1", delete_storage=True).id,
+    )
     assert kk.vms(host).empty
     assert kk.volumes(host).empty
     assert files(host) - before == kept_by_libvirt(plan)

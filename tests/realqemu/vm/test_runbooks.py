@@ -18,6 +18,8 @@ from tests.realqemu.vm.world import CONSOLE, READY, World
 
 NOTEBOOKS = Path(__file__).resolve().parents[3] / "notebooks"
 URI = "qemu:///system"
+READING = ("00-menu", "01-how-kvm-works", "10-check-host")
+"""Runbooks that only look."""
 
 
 class Runbook:
@@ -40,9 +42,9 @@ class Runbook:
         assert found, error.evalue
         return found[1]
 
-    def run(self, plan_id: str) -> list[nbformat.NotebookNode]:
+    def run(self, **more: str) -> list[nbformat.NotebookNode]:
         """Run it to its end; all its outputs."""
-        self._run(self._parameters | {"confirm": plan_id})
+        self._run(self._parameters | more)
         cells = nbformat.read(self._output, as_version=4).cells
         return [output for cell in cells for output in cell.get("outputs", ())]
 
@@ -75,18 +77,23 @@ def test_create_then_manage_then_delete(world: World, tmp_path: Path) -> None:
     plan_id = create.run_to_the_gate()
     assert world.state() == before
 
-    made = create.run(plan_id)
+    made = create.run(confirm=plan_id)
     assert f"'{READY}' was printed" in text_of(made)
     assert "runs as qemu" in text_of(made) or "runs as kvm" in text_of(made)
     [picture] = [out.data["image/png"] for out in made if "image/png" in out.get("data", {})]
     assert shows_text(Image.open(io.BytesIO(base64.b64decode(picture))))
     assert kk.vms(world.host).loc["web1", "state"] == "running"
 
+    told = {name: text_of(Runbook(world, tmp_path, name).run()) for name in READING}
+    assert re.search(r"list the VMs +50-manage-vms +1 VM", told["00-menu"])
+    assert "qemu-system-x86_64" in told["01-how-kvm-works"]
+    assert f"{URI} is" in told["10-check-host"]
+
     plan_id = manage.run_to_the_gate()
     assert kk.vms(world.host).loc["web1", "state"] == "running"
     world.wait_for("web1", READY)  # else nobody in it hears the power button
 
-    managed = text_of(manage.run(plan_id))
+    managed = text_of(manage.run(confirm=plan_id))
     assert "rescue.iso is in the drive, and VM web1 is running" in managed
     assert "and out again" in managed
     assert "delete VM web1 on qemu:///system: 2 PASS" in managed
