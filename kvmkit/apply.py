@@ -7,6 +7,7 @@ engine take its steps forward or back.
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -19,19 +20,20 @@ import pandas as pd
 from kvmkit import journal
 from kvmkit.actions import kind
 from kvmkit.engine import Ask, already, backward, forward, gone, stands
-from kvmkit.errors import ApplyFailed, NotFound, Unsupported
+from kvmkit.errors import ApplyFailed, NotApplied, NotFound, Unsupported
 from kvmkit.host import Host, connect
 from kvmkit.journal import Entry
 from kvmkit.plan import Plan
 from kvmkit.progress import Progress, cancellable, telling
 from kvmkit.report import Check, Report, Status
 
-__all__ = ["acting", "apply", "history", "pending", "undo"]
+__all__ = ["acting", "apply", "history", "in_voila", "pending", "undo"]
 
 
 @contextlib.contextmanager
 def acting(host: Host, what: str) -> Iterator[libvirt.virConnect]:
     """Give the libvirt connection for a lifecycle verb: journalled, libvirt's errors made clear."""
+    _refuse_cells_of_voila(what)
     journal.note_act(host.uri, what)
     with host.changing(what) as connection:
         yield connection
@@ -86,6 +88,8 @@ def apply(
         A person has cancelled; the message says where the host stands now.
     Busy
         Another process is applying a plan to this host.
+    NotApplied
+        Voila runs this cell only because somebody opened the page; a button is what counts there.
     """
     host = connect(plan.uri)
     if reason := _rehearsed(host, plan):
@@ -99,6 +103,7 @@ def apply(
         last = _last(plan.uri, plan.id)
         if plan.empty or (last and last.state == "done" and stands(host, last)):
             return Report(plan.title, plan.uri, [already(step) for step in plan.steps], plan.id)
+        _refuse_cells_of_voila(plan.title)
         entry = last if last and last.state in journal.OPEN else Entry.begin(plan)
         return forward(host, entry, [s.secrets for s in plan.steps], ask, keep=keep)
 
@@ -141,6 +146,7 @@ def undo(what: Report | Host, plan_id: str = "") -> Report:
             checks = [Check(title, Status.FAIL, "cannot be undone") for title in lost]
             report = Report(f"undo {entry.plan.title}", host.uri, checks, plan_id)
             raise ApplyFailed(f"plan {plan_id} on {host.uri} cannot be undone: {'; '.join(lost)}", report)
+        _refuse_cells_of_voila(f"undo {entry.plan.title}")
         checks, failed = backward(host, entry)
         report = Report(f"undo {entry.plan.title}", host.uri, checks, plan_id)
         if failed:
@@ -207,6 +213,20 @@ def _cancellable_by_keyboard(cancel: threading.Event) -> Iterator[None]:
     finally:
         if ours:
             signal.signal(signal.SIGINT, before)
+
+
+def in_voila() -> bool:
+    """Whether Voila shows this notebook: it says so to its kernels."""
+    return os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
+
+
+def _refuse_cells_of_voila(what: str) -> None:
+    """Refuse what a cell does in Voila, which runs all when a page is opened; buttons have threads."""
+    if in_voila() and threading.current_thread() is threading.main_thread():
+        raise NotApplied(
+            f"{what}: not done, as Voila runs every cell when somebody opens the page. Use a button, or open "
+            "this runbook in JupyterLab"
+        )
 
 
 def _rehearsed(host: Host, plan: Plan) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from html import escape
@@ -11,10 +10,14 @@ from typing import Any
 import ipywidgets as widgets
 from IPython.core.getipython import get_ipython
 
+from kvmkit.apply import in_voila
+
 __all__ = ["Guarded", "Shown", "copyable", "message", "person_is_there"]
 
 # Okabe and Ito's colours, as in reports.
 RED, GREY = "#D55E00", "#808080"
+NO_SHORTCUTS = "data-lm-suppress-shortcuts='true'"
+"""Has Lab leave an element's keys to it (@lumino/commands): in command mode Enter and Ctrl-A are its own."""
 
 
 class Guarded(widgets.VBox):  # type: ignore[misc]  # ipywidgets ships no types
@@ -88,9 +91,9 @@ def copyable(title: str, text: str, *, unfolded: bool = False) -> str:
     style = "width:100%;box-sizing:border-box;font-family:monospace;color:inherit;background:inherit"
     rows = min(20, text.count("\n") + 1 + len(text) // 120)
     return (
-        f"<details{' open' * unfolded} data-lm-suppress-shortcuts='true'><summary>{escape(title)}</summary>"
-        f"<textarea readonly rows='{rows}' style='{style}' aria-label='{escape(title)}'>\n{escape(text)}"
-        "</textarea></details>"
+        f"<details{' open' * unfolded}><summary {NO_SHORTCUTS}>{escape(title)}</summary>"
+        f"<textarea readonly rows='{rows}' style='{style}' aria-label='{escape(title)}' {NO_SHORTCUTS}>\n"
+        f"{escape(text)}</textarea></details>"
     )
 
 
@@ -101,7 +104,7 @@ def person_is_there() -> bool:
     (https://jupyter-client.readthedocs.io/en/stable/messaging.html#execute). Voila does not
     either, and has a person.
     """
-    if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
+    if in_voila():
         return True
     kernel = getattr(get_ipython(), "kernel", None)
     if kernel is None:

@@ -16,7 +16,7 @@ from kvmkit.bridge.spec import BridgeSpec
 from kvmkit.errors import InvalidSpec, KvmkitError
 from kvmkit.forms.choices import choices
 from kvmkit.forms.fields import blank, field_widget, help_texts, label
-from kvmkit.forms.shown import GREY, RED, Shown, copyable, message
+from kvmkit.forms.shown import GREY, NO_SHORTCUTS, RED, Shown, copyable, message
 from kvmkit.host import Host
 from kvmkit.plan import Plan
 from kvmkit.prepare.qemu_conf import QemuConfSpec, plan_qemu_conf
@@ -170,11 +170,12 @@ class SpecForm(Shown, Generic[S]):
     def _help_html(self, name: str) -> str:
         """Give a field's help, and what the host has that cannot be chosen for it."""
         unfit = self._choices[name].unfit if name in self._choices else {}
-        lines = "".join(f"<br>{message(f'{value}: {why}', GREY)}" for value, why in sorted(unfit.items()))
-        cannot = (
-            f"<details><summary>cannot be chosen: {len(unfit)}</summary>{lines}</details>" if unfit else ""
-        )
-        return message(self._help.get(name, ""), GREY) + cannot
+        told = message(self._help.get(name, ""), GREY)
+        if not unfit:
+            return told
+        lines = "<br>".join(message(f"{value}: {why}", GREY) for value, why in sorted(unfit.items()))
+        summary = f"<summary {NO_SHORTCUTS}>cannot be chosen: {len(unfit)}</summary>"
+        return f"{told}<details>{summary}{lines}</details>"
 
     def _clicked(self, _button: object) -> None:
         values = self.values

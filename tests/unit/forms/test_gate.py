@@ -1,7 +1,7 @@
 """The button and the gate, without a kernel."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,8 +20,8 @@ HOST = kk.connect("test:///default")
 
 @pytest.fixture
 def person(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Voila says so to every kernel; what Lab says is tested in the browser.
-    monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.13")
+    # What Lab says is tested in the browser.
+    monkeypatch.setattr(module, "person_is_there", lambda: True)
 
 
 def plan_web1() -> kk.Plan:
@@ -211,6 +211,34 @@ def test_a_person_is_asked_while_a_trial_runs(
     assert gate.wait().plan_id == gate.plan.id
     assert answers == [kept]
     assert gate._question.layout.display == "none"
+
+
+def test_in_voila_a_button_acts_and_a_cell_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs all cells when somebody opens the page."""
+    report = kk.apply(kk.plan_vm(HOST, kk.VMSpec(name="web0", disk_gib=0)))
+    monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.13")
+    plan = plan_web1()
+    cells: list[Callable[[], object]] = [
+        lambda: kk.apply(plan),
+        lambda: kk.apply_form(plan, "practice").wait(),
+        lambda: kk.undo(report),
+        lambda: kk.destroy(HOST, "demo"),
+        lambda: kk.autostart(HOST, "demo", True),
+        lambda: kk.insert_media(HOST, "demo", "rescue.iso"),
+    ]
+    for cell in cells:
+        with pytest.raises(kk.NotApplied):
+            cell()
+    assert dict(kk.vms(HOST)["state"]) == {"demo": "running", "web0": "running"}
+    assert list(kk.history(HOST)["what"]) == ["create VM web0"]
+
+    gate = kk.apply_form(plan)
+    gate._button.click()
+    assert gate.wait().ok
+    form = kk.vm_form(HOST, "web0")
+    form.buttons["shutdown"].click()
+    form.wait()
+    assert dict(kk.vms(HOST)["state"]) == {"demo": "running", "web0": "shut off", "web1": "running"}
 
 
 @pytest.fixture

@@ -132,7 +132,7 @@ def test_the_python_call_is_there_to_be_copied() -> None:
     form = kk.form(kk.VMSpec, name="web1")
     form.fields["kernel"].value = "/boot/</textarea><b>"
 
-    assert "<summary>Python</summary><textarea readonly" in form._call.value
+    assert ">Python</summary><textarea readonly" in form._call.value
     assert "</textarea><b>" not in form._call.value
     assert repr(form) in unescape(form._call.value)
     assert eval(repr(form), {"kk": kk}) == form.spec  # noqa: S307 - that it can be is what is shown
