@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -13,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from kvmkit.errors import BadSource, Busy
 from kvmkit.install.transport import Seen, folder_of, local_path, opened, shown
-from kvmkit.progress import tell
+from kvmkit.progress import safe_point, tell
 
 __all__ = ["MIB", "Told", "cached", "digest", "fetch", "first_bytes", "look", "read_small", "size_text"]
 
@@ -123,18 +124,18 @@ def cached(location: str, checksum: str = "", limit: int = LIMIT) -> Path:
     Kept under ``$XDG_CACHE_HOME/kvmkit/images`` (XDG base directory specification), until somebody
     deletes it there.  A file of this machine is used where it is.  The rest is as in :func:`fetch`.
     """
-    path = local_path(location)
-    if path is None:
-        seen = look(location)
-        mark = hashlib.sha256(f"{location} {checksum} {seen}".encode()).hexdigest()[:16]
-        name = re.sub(r"[^\w.+-]", "_", folder_of(location)[1]).lstrip(".")  # a server's word is no path
-        path = _cache() / mark / (name[-100:] or "file")
-        if not path.exists() or not seen.version:
-            return _fetch(location, path, checksum, limit, seen)
-    else:
-        look(location)
-    _verify(location, path, checksum)
-    return path
+    seen = look(location)
+    if path := local_path(location):
+        _verify(location, path, checksum)
+        return path
+    mark = hashlib.sha256(f"{location} {checksum} {seen}".encode()).hexdigest()[:16]
+    name = re.sub(r"[^\w.+-]", "_", folder_of(location)[1]).lstrip(".")  # a server's word is no path
+    path = _cache() / mark / (name[-100:] or "file")
+    if seen.version and path.exists():
+        with contextlib.suppress(BadSource):  # somebody changed it there: then it is fetched anew
+            _verify(location, path, checksum)
+            return path
+    return _fetch(location, path, checksum, limit, seen)
 
 
 def _cache() -> Path:
@@ -164,6 +165,7 @@ def _append(location: str, part: Path, seen: Seen, limit: int) -> None:
         told = Told(f"fetching {folder_of(location)[1]}", seen.size, source.start)
         since, brought = time.monotonic(), 0
         while data := source.read(256 * 1024):
+            safe_point()  # what came by then is kept
             _write(file, data)
             told.add(len(data))
             brought += len(data)
@@ -185,6 +187,7 @@ def _write(file: IO[bytes], data: bytes) -> None:
         file.write(data)
         file.flush()
     except OSError as error:
+        Path(file.name).unlink(missing_ok=True)  # a full disk is to be full no longer
         raise BadSource(f"it cannot be kept as {file.name}: {error.strerror}") from error
 
 

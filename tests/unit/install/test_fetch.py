@@ -1,6 +1,11 @@
 """Files come whole and verified, or an error says what is wrong; from real servers on loopback."""
 
+import errno
 import hashlib
+import resource
+import ssl
+import subprocess
+import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +15,7 @@ import kvmkit as kk
 from kvmkit.install import fetch as fetching
 from kvmkit.install import transport
 from kvmkit.install.fetch import MIB, digest, fetch, first_bytes, look, read_small, size_text
-from kvmkit.install.transport import folder_of, join, shown, url_problem
+from kvmkit.install.transport import folder_of, join, shown, url_problem, why
 from kvmkit.progress import telling
 from tests.unit.install.servers import Files, closed_port, drip, ftp_files, http_files, silent_server
 
@@ -183,6 +188,54 @@ def test_a_port_that_nothing_listens_on(into: Path) -> None:
 def test_a_name_that_does_not_resolve(into: Path) -> None:
     with pytest.raises(kk.BadSource, match=r"the name nowhere\.invalid does not resolve"):
         fetch("http://nowhere.invalid/disk.img", into)
+
+
+def test_a_network_without_a_route(into: Path) -> None:
+    error = urllib.error.URLError(OSError(errno.ENETUNREACH, "Network is unreachable"))
+
+    assert why(error, "http://192.0.2.1/") == "there is no route to 192.0.2.1 (Network is unreachable)"
+
+
+def test_a_disk_that_is_full_is_not_left_full(server: Files, into: Path) -> None:
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 * MIB, limit[1]))
+    try:
+        with pytest.raises(kk.BadSource, match=r"it cannot be kept as .*File too large"):
+            fetch(server.url("disk.img"), into)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+
+    assert not [path for path in into.parent.iterdir() if path.suffix != ".lock"]
+
+
+@pytest.fixture
+def protected(server: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
+    """The server by https, with a certificate that nobody knows."""
+    files = ["-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "certificate")]
+    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    name = ["-subj", "/CN=127.0.0.2", "-addext", "subjectAltName=IP:127.0.0.2"]
+    subprocess.run(["openssl", "req", *kind, *files, *name], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "certificate", tmp_path / "key")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    return server
+
+
+def test_a_certificate_that_nobody_vouches_for(protected: Files, into: Path) -> None:
+    with pytest.raises(kk.BadSource, match=r"the certificate of 127\.0\.0\.2 is not valid: self.signed"):
+        fetch(protected.url("disk.img").replace("http", "https"), into)
+
+
+def test_a_protected_line_leads_to_no_open_one(
+    protected: Files, into: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate"))
+    protected.moved = {"/open": "http://127.0.0.2/disk.img", "/a": "/disk.img"}
+    url = protected.url().replace("http", "https")
+
+    fetch(f"{url}a", into, f"sha256:{SUM}")
+    with pytest.raises(kk.BadSource, match="it is not followed"):
+        fetch(f"{url}open", into)
 
 
 def test_redirects_are_followed_and_those_without_end_are_not(server: Files, into: Path) -> None:

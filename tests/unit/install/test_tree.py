@@ -188,6 +188,16 @@ def test_boot_files_are_fetched_once_and_again_when_they_change(folder: Path) ->
     assert len(asked) == 3  # looked at, fetched, looked at
 
 
+def test_what_was_changed_in_the_cache_is_fetched_anew(folder: Path) -> None:
+    treeinfo(folder)
+    with http_files(folder) as server:
+        tree = read_tree(server.url())
+        kernel, _initrd = boot_files(tree)
+        kernel.write_bytes(b"something else")
+
+        assert boot_files(tree)[0].read_bytes() == FILES["kernel"]
+
+
 def test_a_treeinfo_of_productmds_own_format() -> None:
     tree = parse_treeinfo(FEDORA, "http://h/fedora")
 
