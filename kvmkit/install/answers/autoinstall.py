@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
-
 from kvmkit.install.answers.checked import Checked
-from kvmkit.install.answers.cloudinit import HEAD, as_yaml, first_boot, netplan, read
-from kvmkit.install.answers.wanted import Wanted
+from kvmkit.install.answers.cloudinit import HEAD, first_boot
+from kvmkit.install.answers.wanted import Static, Wanted
+from kvmkit.install.answers.yaml_text import as_yaml, lines, read
 
 __all__ = ["autoinstall", "check"]
 
@@ -55,13 +54,24 @@ def autoinstall(want: Wanted) -> str:
         "shutdown": "reboot",
     }
     if want.static:
-        # Not by the MAC address, which netplan.io takes with a new name for the card: it is in use here.
-        section["network"] = netplan(want.static, "")
+        section["network"] = _netplan(want.static)
     if want.packages:
         section["packages"] = list(want.packages)
     if want.install.post:
         section["late-commands"] = [["curtin", "in-target", "--", "sh", "-c", want.install.post]]
     return HEAD + as_yaml({"autoinstall": section})
+
+
+def _netplan(static: Static) -> dict[str, Any]:
+    """Describe the network as netplan has it; ``default`` is a route that older ones do not know."""
+    card: dict[str, Any] = {
+        "match": {"name": "e*"},
+        "addresses": [str(static.address)],
+        "routes": [{"to": "0.0.0.0/0" if static.address.version == 4 else "::/0", "via": static.gateway}],
+    }
+    if static.servers:
+        card["nameservers"] = {"addresses": list(static.servers)}
+    return {"version": 2, "ethernets": {"card": card}}
 
 
 def check(text: str) -> Checked:
@@ -74,27 +84,18 @@ def check(text: str) -> Checked:
     data, problem = read(text)
     if problem:
         return Checked((problem,))
-    lines = _lines(text)
+    line_of = lines(text)
     if not isinstance(data, dict) or not isinstance(data.get("autoinstall"), dict):
-        return Checked((f"line {lines.get('autoinstall', 1)}: there is no section autoinstall",))
-    section, at = data["autoinstall"], lines["autoinstall"]
+        return Checked((f"line {line_of.get('autoinstall', 1)}: there is no section autoinstall",))
+    section, at = data["autoinstall"], line_of["autoinstall"]
     problems = []
     if section.get("version") != 1 or isinstance(section["version"], bool):
-        problems.append(f"line {lines.get('version', at)}: autoinstall needs version: 1")
+        problems.append(f"line {line_of.get('autoinstall.version', at)}: autoinstall needs version: 1")
     if not section.keys() & {"identity", "user-data", "interactive-sections"}:
         problems.append(f"line {at}: autoinstall needs identity or user-data, else nobody can log in")
-    unknown = [name for name in section if name not in KNOWN]
-    notes = [f"line {lines[str(name)]}: Ubuntu's installer ignores {name!r}" for name in unknown]
+    unknown = [str(name) for name in section if name not in KNOWN]
+    notes = [
+        f"line {line_of[f'autoinstall.{name}']}: Ubuntu's installer ignores {name!r}" for name in unknown
+    ]
     notes.append("not held against Ubuntu's own schema, which no package has: the installer does that itself")
     return Checked(tuple(problems), tuple(notes))
-
-
-def _lines(text: str) -> dict[str, int]:
-    """Say in which line the keys of the file and of its section stand."""
-    lines: dict[str, int] = {}
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    for top, value in node.value if isinstance(node, yaml.MappingNode) else ():
-        lines.setdefault(top.value, top.start_mark.line + 1)
-        if top.value == "autoinstall" and isinstance(value, yaml.MappingNode):
-            lines |= {key.value: key.start_mark.line + 1 for key, _ in value.value}
-    return lines

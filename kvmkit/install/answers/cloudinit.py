@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
 from kvmkit.commands import NOT_FOUND, Local
 from kvmkit.install.answers.checked import Checked
 from kvmkit.install.answers.wanted import Static, Wanted
+from kvmkit.install.answers.yaml_text import as_yaml, lines, read
 
-__all__ = ["as_yaml", "check", "cloud_config", "first_boot", "meta_data", "netplan", "network_config", "read"]
+__all__ = ["HEAD", "check", "cloud_config", "first_boot", "meta_data", "network_config"]
 
 HEAD = "#cloud-config\n"
 OTHERS = (
@@ -30,11 +29,6 @@ SAYS = re.compile(
     r"|has non-unique elements|is (less|greater) than .*|'[\w-]+' is a required property)$"
 )
 """The part of a message of jsonschema that holds no value."""
-
-
-def as_yaml(data: dict[str, Any]) -> str:
-    """Give data as YAML that any YAML 1.1 reader understands alike."""
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1000)
 
 
 def cloud_config(want: Wanted) -> str:
@@ -56,8 +50,10 @@ def first_boot(want: Wanted) -> dict[str, Any]:
     # "us" it is anyway, and to set it takes packages that images leave out.
     if want.install.keyboard != "us":
         data["keyboard"] = {"layout": want.install.keyboard}
+    # Without any, the image makes the one account it is meant to have.
+    if users := [user for user in (_user(want), _root(want)) if user]:
+        data["users"] = users
     return data | {
-        "users": [user for user in (_user(want), _root(want)) if user],
         "disable_root": not (want.root_password or want.account == "root"),
         "ssh_pwauth": bool(want.password or want.root_password),
         "locale": want.install.locale,
@@ -92,38 +88,19 @@ def meta_data(vm_name: str) -> str:
 
 
 def network_config(static: Static, mac: str) -> str:
-    """Write network-config, which is needed only for an address that stays."""
-    return as_yaml(netplan(static, mac))
+    """Write network-config, which is needed only for an address that stays, in version 2.
 
-
-def netplan(static: Static, mac: str) -> dict[str, Any]:
-    """Describe the network in version 2, which is netplan's.
-
-    By the MAC address, and with a name, as not only netplan reads it: elsewhere cloud-init
-    writes ifcfg or interfaces files from it, which know no patterns of names.
+    Outside Ubuntu cloud-init itself writes interfaces, ifcfg or other files from it. They know no
+    patterns of names, so the card gets a name by its MAC address if that is known; and of a route
+    to everywhere cloud-init makes nonsense for IPv6 (``::/64``), so it is given as a gateway.
     """
-    match = {"match": {"macaddress": mac}, "set-name": "eth0"} if mac else {"match": {"name": "e*"}}
-    every = "0.0.0.0/0" if static.address.version == 4 else "::/0"
-    card: dict[str, Any] = match | {
-        "addresses": [str(static.address)],
-        "routes": [{"to": every, "via": static.gateway}],
-    }
+    card: dict[str, Any] = {"match": {"name": "e*"}}
+    if mac:
+        card = {"match": {"macaddress": mac}, "set-name": "eth0"}
+    card |= {"addresses": [str(static.address)], f"gateway{static.address.version}": static.gateway}
     if static.servers:
         card["nameservers"] = {"addresses": list(static.servers)}
-    return {"version": 2, "ethernets": {"eth0": card}}
-
-
-def read(text: str) -> tuple[Any, str]:
-    """Read YAML; the second is what is wrong with it, with its line."""
-    try:
-        return yaml.safe_load(text), ""
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"line {mark.line + 1}: " if mark else ""
-        return None, f"{where}not YAML: {error.problem or error.context}"
-    except yaml.YAMLError as error:  # a character that YAML does not allow
-        number = text[: getattr(error, "position", 0)].count("\n") + 1
-        return None, f"line {number}: not YAML: {getattr(error, 'reason', 'a wrong character')}"
+    return as_yaml({"version": 2, "ethernets": {"eth0": card}})
 
 
 def check(text: str) -> Checked:
@@ -137,27 +114,28 @@ def check(text: str) -> Checked:
         problem = "line 2: what follows is KEY: VALUE lines"
     if problem:
         return Checked((problem,))
-    return by_schema(text)
+    return _by_schema(text)
 
 
-def by_schema(text: str) -> Checked:
-    """Have cloud-init itself look at a cloud-config."""
-    argv = ["env", "LC_ALL=C.UTF-8", "cloud-init", "schema", "--annotate", "--config-file", "/dev/stdin"]
+def _by_schema(text: str) -> Checked:
+    """Have cloud-init itself look; it names paths, not lines (and its ``--annotate`` fails on some)."""
+    argv = ["env", "LC_ALL=C.UTF-8", "cloud-init", "schema", "--config-file", "/dev/stdin"]
     result = Local("this machine").run(argv, text, timeout=120)
     if result.exit_code == NOT_FOUND:
         return Checked(notes=("not held against cloud-init's own schema: cloud-init is not installed here",))
     if result.exit_code == 0:
         return Checked()
-    problems = tuple(_annotated((result.stdout + result.stderr).splitlines()))
-    return Checked(problems or ("cloud-init's own schema check refuses it",))
+    _, _, said = (result.stdout + result.stderr).partition("schema errors: ")
+    return Checked(tuple(_faults(said, lines(text))) or ("cloud-init's own schema check refuses it",))
 
 
-def _annotated(lines: list[str]) -> Iterator[str]:
-    """Give the errors in a cloud-config that cloud-init has written ``# E1`` behind the wrong lines of."""
-    start = lines.index(HEAD.strip()) if HEAD.strip() in lines else 0
-    messages = dict(re.findall(r"(?m)^# (E\d+): (.*)$", "\n".join(lines)))
-    for number, line in enumerate(lines[start:], 1):
-        if found := re.search(r"\t# ((?:E\d+,?)+)", line):
-            for label in found[1].split(","):
-                said = SAYS.search(messages.get(label, ""))
-                yield f"line {number}: {said[0] if said else 'not as cloud-init has it'}"
+def _faults(said: str, line_of: dict[str, int]) -> Iterator[str]:
+    """Read ``PATH: MESSAGE, PATH: MESSAGE …``; a message begins with the value, which is left out."""
+    starts = [found for found in re.finditer(r"(?:^|, )([\w.-]+): ", said) if found[1] in line_of]
+    ends = [found.start() for found in starts[1:]] + [len(said)]
+    faults = {
+        (line_of[found[1]], found[1], message[0] if message else "not as cloud-init has it")
+        for found, end in zip(starts, ends, strict=True)
+        for message in [SAYS.search(said[found.end() : end].strip())]
+    }
+    return (f"line {number}: {path}: {message}" for number, path, message in sorted(faults))
