@@ -78,14 +78,13 @@ def check_source(host: Host, url: str) -> Report:
     """
     if problem := url_problem(url):
         raise InvalidSpec({"url": problem})
-    found = _Found()
-    checks = [*_way(url)]
+    found, checks = _Found(), [*_way(url)]
     if any(check.status is Status.FAIL for check in checks):
         checks.append(Check("source", Status.SKIP, "its server was not reached"))
+        found.file = url if _is_image(url) else join(url, TREEINFO[0])  # what the host is asked for
     else:
         checks += _judge_image(url, found) if _is_image(url) else _judge_tree(url, found)
-    if found.file:
-        checks.append(_judge_speed(found.file))
+        checks += [_judge_speed(found.file)] if found.file else []
     checks += _judge_from_host(host, url, found)
     return Report(f"source {shown(url)}", host.uri, checks)
 
@@ -93,7 +92,7 @@ def check_source(host: Host, url: str) -> Report:
 @dataclass
 class _Found:
     file: str = ""
-    """A larger file of the source, to measure with."""
+    """A file of the source to measure with."""
     arch: str = ""
 
 
@@ -209,14 +208,15 @@ def _judge_from_host(host: Host, url: str, found: _Found) -> Iterator[Check]:
     elif local_path(url):
         reason = "it is on this machine: kvmkit uploads from there what the host needs"
         names = names[-1:]
+    elif not found.file:
+        reason = "there is nothing to ask it for"
     if reason:
         yield from (Check(name, Status.SKIP, reason) for name in names)
         return
-    asked = found.file or (url if _is_image(url) else join(url, TREEINFO[0]))
-    told = _ask(host, asked)
+    told = _ask(host, found.file)
     if found.arch:
         yield _judge_arch(found.arch, told["machine"])
-    yield from _judge_answer(told, urlsplit(url).hostname or "", asked)
+    yield from _judge_answer(told, urlsplit(url).hostname or "", found.file)
 
 
 def _ask(host: Host, url: str) -> dict[str, str]:
@@ -245,7 +245,9 @@ def _judge_answer(told: dict[str, str], name: str, url: str) -> Iterator[Check]:
     size = int(told["bytes"])
     # Who has read enough breaks off, and curl and wget call that a failure.
     if told["exit"] != "0" and size < MIB:
-        said = told["said"].replace(url, shown(url)) or f"it ended with {told['exit']}"
+        said = (
+            told["said"].removeprefix(f"{tool}: ").replace(url, shown(url)) or f"it ended with {told['exit']}"
+        )
         where = (
             f"{name} is {told['name']} there" if told["name"] else f"the name {name} does not resolve there"
         )

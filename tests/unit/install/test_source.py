@@ -98,13 +98,12 @@ def test_the_host_asks_with_what_it_has(tmp_path: Path, folder: Path, tool: str,
     with http_files(folder) as server, ftp_files(folder) as ftp:
         url = server.url() if way == "http" else ftp
         good = kk.check_source(host, url)
-        (folder / "netboot/debian-installer/amd64/initrd.gz").unlink()
-        bad = rows(kk.check_source(host, f"{url}/gone.iso"))["from the host"]
+        unreached = rows(kk.check_source(host, closed_port()))["from the host"]
 
     assert rows(good)["from the host"][1].endswith(f"there, and {tool} has it")
     assert "PASS" in rows(good)["speed from the host"]
-    assert bad[0] == "FAIL"
-    assert f"; {tool} says: " in bad[1]
+    assert unreached[0] == "FAIL"
+    assert unreached[1].startswith(f"127.0.0.5 is 127.0.0.5 there; {tool} says: ")
     assert list((tmp_path / "programs").glob("tmp*")) == []
 
 
@@ -151,6 +150,7 @@ def test_a_port_that_nothing_listens_on(host: kk.Host) -> None:
     found = rows(kk.check_source(host, url))
 
     assert found["port"] == ("FAIL", f"nothing listens on port {url.split(':')[2][:-1]} of 127.0.0.5")
+    assert "python3 says: " in found["from the host"][1]
     assert "refused" in found["from the host"][1]
 
 
@@ -172,6 +172,13 @@ def test_a_folder_that_is_no_tree(practice: kk.Host, server: Files) -> None:
 
     assert "is no install tree: its server answers, but has neither .treeinfo" in rows(report)["source"][1]
     assert not report.ok
+
+
+def test_the_host_is_not_asked_for_what_is_not_there(host: kk.Host, server: Files) -> None:
+    found = rows(kk.check_source(host, server.url("gone.iso")))
+
+    assert "gone.iso is not there: its server answers, and says 404" in found["source"][1]
+    assert found["from the host"] == ("SKIP", "there is nothing to ask it for")
 
 
 def test_a_treeinfo_that_leads_to_nothing(practice: kk.Host, server: Files) -> None:
