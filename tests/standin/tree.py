@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pykickstart  # type: ignore[import-untyped]
+import pykickstart
 from productmd.treeinfo import TreeInfo, Variant
 
 from tests.lab import debian

@@ -18,8 +18,6 @@ from tests.standin.installer.say import InstallError, Refused, run, say
 
 OWN_FILE = Path("/ks.cfg")
 """Where virt-install's --initrd-inject puts a kickstart file that is so called."""
-
-
 FATAL = (
     "The following error occurred while installing the payload. "
     "This is a fatal error and installation will be aborted."
@@ -48,26 +46,9 @@ def bring_network_up(given: dict[str, str]) -> None:
         return
     for card in cards:
         run("ip", "link", "set", card, "up")
-        asked = [
-            "/bin/busybox",
-            "udhcpc",
-            "-i",
-            card,
-            "-n",
-            "-q",
-            "-t",
-            "20",
-            "-T",
-            "3",
-            "-s",
-            str(Path(__file__).parent / "dhcp"),
-        ]
-        if (
-            subprocess.run(
-                asked, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
-            ).returncode
-            == 0
-        ):
+        limits = ["-n", "-q", "-t", "20", "-T", "3"]
+        asked = ["/bin/busybox", "udhcpc", "-i", card, *limits, "-s", str(Path(__file__).parent / "dhcp")]
+        if subprocess.run(asked, capture_output=True, check=False).returncode == 0:
             say(f"{card} has an address by DHCP")
             return
     raise InstallError("no network card got an address by DHCP")

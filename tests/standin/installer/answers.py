@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pykickstart.errors import KickstartError, KickstartParseError  # type: ignore[import-untyped]
-from pykickstart.parser import KickstartParser  # type: ignore[import-untyped]
-from pykickstart.version import RHEL9, makeVersion  # type: ignore[import-untyped]
+from pykickstart.errors import KickstartError, KickstartParseError
+from pykickstart.parser import KickstartParser
+from pykickstart.version import RHEL9, makeVersion
 
 from tests.standin.installer.say import Refused, say
 

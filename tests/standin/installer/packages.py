@@ -115,7 +115,9 @@ def fetch(*names: str) -> list[Path]:
 
 
 def extract(archive: Path) -> None:
-    run("dpkg-deb", "--extract", str(archive), str(TARGET))
+    """Put a package's files where they belong; tar is to keep the link /bin for a folder /bin."""
+    command = 'dpkg-deb --fsys-tarfile "$1" | tar --extract --keep-directory-symlink --directory="$2"'
+    run("sh", "-c", command, "sh", str(archive), str(TARGET))
 
 
 def unpack_and_configure(archives: list[Path]) -> None:
