@@ -263,6 +263,21 @@ def test_debconf_itself_takes_every_preseed() -> None:
         assert found.stderr == ""
 
 
+@pytest.mark.parametrize(("post", "code"), [('echo "it\'s" >seen\n', 0), ('echo "it\'s" >seen; exit 3', 3)])
+def test_debians_installer_runs_the_script_and_knows_how_it_ended(
+    post: str, code: int, tmp_path: Path
+) -> None:
+    command = answers_of(preseed(want(post=post)))["preseed/late_command"]
+    # in-target is the installer's; here the new system is this one.
+    (tmp_path / "in-target").write_text('#!/bin/sh\nexec "$@"\n')
+    (tmp_path / "in-target").chmod(0o755)
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "TMPDIR": str(tmp_path)}
+    done = subprocess.run(["sh", "-c", command], env=env, cwd=tmp_path, check=False, timeout=60)
+    assert done.returncode == code
+    assert (tmp_path / "seen").read_text() == "it's\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in-target", "seen"]
+
+
 def test_where_debians_packages_are() -> None:
     location = "http://192.168.0.200:8000/debian/dists/bookworm/main/installer-amd64/current/images/netboot"
     answers = answers_of(preseed(want(location=location)))
