@@ -16,7 +16,7 @@ from kvmkit.actions import action
 from kvmkit.errors import Conflict, InstallFailed, KvmkitError, NotFound, WaitTimeout, WrongState
 from kvmkit.host import Host
 from kvmkit.install.arguments import URL
-from kvmkit.install.deliver import inject, seed_iso, serve_once
+from kvmkit.install.deliver import Served, inject, seed_iso, serve_once
 from kvmkit.install.fetch import cached
 from kvmkit.install.guest import wait_for
 from kvmkit.install.tree import BOOT_LIMIT
@@ -124,9 +124,10 @@ class Install:
         name = step.args["name"]
         watch = Watch(host, name, step.args["log"])
         try:
-            with wakened(host, name) as woken, _served(step) as url:
-                left = self._begin(host, step, url)
+            with wakened(host, name) as woken, _served(step) as served:
+                left = self._begin(host, step, served)
                 watch.timeline.saw("power on")
+                watch.fetches = served.fetches if served else ()
                 watch.wait(woken, left)
             self._judge(host, step, watch)
         except InstallFailed as error:
@@ -136,7 +137,7 @@ class Install:
         """Stop it at once."""
         Start().unmake(host, step)
 
-    def _begin(self, host: Host, step: Step, url: str) -> float:
+    def _begin(self, host: Host, step: Step, served: Served | None) -> float:
         """Have it run, or have ended; the seconds that it has left."""
         name, timeout = step.args["name"], float(step.args["timeout"])
         with host.changing(f"start the installer of VM {name}") as connection:
@@ -146,7 +147,9 @@ class Install:
             if not active and begun and ended_by_itself(read_console(host, step.args["log"])):
                 return 0
             if not active:
-                if url:
+                if step.args["serve"]:
+                    names = list(_given(step, step.args["answers"]))
+                    url = served.urls[names[0]] if served else ""
                     domain = connection.defineXML(domain.XMLDesc(0).replace(URL, url))
                 domain.create()
             if not (active and begun):
@@ -178,14 +181,14 @@ def _begun(domain: libvirt.virDomain) -> float:
 
 
 @contextlib.contextmanager
-def _served(step: Step) -> Iterator[str]:
-    """Serve the answers, if they are asked for over HTTP, and give their URL."""
-    if not step.args["serve"]:
-        yield ""
+def _served(step: Step) -> Iterator[Served | None]:
+    """Serve answers that are asked for over HTTP; an installer that goes on may not need them any more."""
+    names = step.args["answers"] if step.args["serve"] else []
+    if not names or any(name not in step.secrets for name in names):
+        yield None
         return
-    answers = _given(step, step.args["answers"])
-    with serve_once(step.args["serve"], answers, step.args["timeout"]) as served:
-        yield served.urls[step.args["answers"][0]]
+    with serve_once(step.args["serve"], _given(step, names), step.args["timeout"]) as served:
+        yield served
 
 
 def keep_picture(host: Host, name: str) -> str:

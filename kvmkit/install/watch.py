@@ -6,13 +6,14 @@ import contextlib
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import libvirt
 
 from kvmkit.errors import HostUnavailable, InstallFailed, LibvirtFailed
 from kvmkit.host import Host
+from kvmkit.install.deliver import Fetch
 from kvmkit.progress import note, safe_point
 from kvmkit.vm.steps import find_domain
 from kvmkit.vm.transcript import readable
@@ -177,7 +178,14 @@ class Watch:
     ----------
     host, name, log
         Where, which VM, and where its console is logged.
+
+    Attributes
+    ----------
+    fetches
+        What it has asked for over HTTP, as it happens.
     """
+
+    fetches: Sequence[Fetch] = ()
 
     def __init__(self, host: Host, name: str, log: str) -> None:
         self.host, self.name, self.log = host, name, log
@@ -219,6 +227,8 @@ class Watch:
         text = read_console(self.host, self.log)
         if text != self.text:
             self.text, self._changed = text, time.monotonic()
+        for fetch in [*self.fetches]:
+            self.timeline.saw(f"{fetch.name} is {'fetched' if fetch.given else 'refused'}: {fetch.peer}")
         for stage in stages(text):
             self.timeline.saw(stage)
         if self._cannot or (last and trouble(text)):
