@@ -99,13 +99,14 @@ def _fetch(location: str, into: Path, checksum: str, limit: int, seen: Seen) -> 
     if seen.size > limit:
         raise BadSource(f"{shown(location)} has {size_text(seen.size)}, more than {size_text(limit)}")
     into.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    mark = hashlib.sha256(f"{location} {seen}".encode()).hexdigest()[:12]
+    # A checksum says at the end whether all parts are of one file; else the server has to say so before.
+    mark = _mark(checksum and f"{checksum} {seen.size}", location, seen)
     part = into.with_name(f".{into.name}.{mark}.part")
     try:
         with FileLock(f"{part}.lock", timeout=0):
-            if not seen.version:  # nothing tells whether the rest would belong to it
+            if not (seen.version or checksum):  # nothing tells whether the rest would belong to it
                 part.unlink(missing_ok=True)
-            _complete(location, part, seen, limit)
+            _complete(part, seen, limit, checksum)
             try:
                 _verify(location, part, checksum)
             except BadSource:
@@ -124,42 +125,49 @@ def cached(location: str, checksum: str = "", limit: int = LIMIT) -> Path:
     Kept under ``$XDG_CACHE_HOME/kvmkit/images`` (XDG base directory specification), until somebody
     deletes it there.  A file of this machine is used where it is.  The rest is as in :func:`fetch`.
     """
-    seen = look(location)
     if path := local_path(location):
+        look(location)
         _verify(location, path, checksum)
         return path
-    mark = hashlib.sha256(f"{location} {checksum} {seen}".encode()).hexdigest()[:16]
+    # By the checksum alone, where there is one: wherever a file comes from, it is then the same.
+    seen = None if checksum else look(location)
     name = re.sub(r"[^\w.+-]", "_", folder_of(location)[1]).lstrip(".")  # a server's word is no path
-    path = _cache() / mark / (name[-100:] or "file")
-    if seen.version and path.exists():
+    path = _cache() / _mark(checksum, location, seen) / (name[-100:] or "file")
+    if path.exists() and (checksum or (seen and seen.version)):
         with contextlib.suppress(BadSource):  # somebody changed it there: then it is fetched anew
             _verify(location, path, checksum)
             return path
-    return _fetch(location, path, checksum, limit, seen)
+    return _fetch(location, path, checksum, limit, seen or look(location))
+
+
+def _mark(checksum: str, location: str, seen: Seen | None) -> str:
+    """Make the part of a name by which files are told apart."""
+    return hashlib.sha256((checksum or f"{location} {seen}").encode()).hexdigest()[:16]
 
 
 def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kvmkit" / "images"
 
 
-def _complete(location: str, part: Path, seen: Seen, limit: int) -> None:
+def _complete(part: Path, seen: Seen, limit: int, checksum: str) -> None:
     while True:
         had = _size(part)
         try:
-            _append(location, part, seen, limit)
+            _append(part, seen, limit, checksum)
         except BadSource:
             # Each attempt has to bring something, so that this ends.
-            if not seen.version or _size(part) < had + MIB:
+            if not (seen.version or checksum) or _size(part) < had + MIB:
                 raise
         else:
             return
 
 
-def _append(location: str, part: Path, seen: Seen, limit: int) -> None:
+def _append(part: Path, seen: Seen, limit: int, checksum: str) -> None:
+    location = seen.place
     if 0 <= seen.size == _size(part):
         return
     with opened(location, _size(part)) as source, part.open("ab") as file:
-        if source.seen != seen:
+        if source.seen.size != seen.size or not (checksum or source.seen == seen):
             raise BadSource(f"{shown(location)} was changed while it was fetched; try again")
         file.truncate(source.start)
         told = Told(f"fetching {folder_of(location)[1]}", seen.size, source.start)

@@ -15,10 +15,10 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
-from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from kvmkit.errors import BadSource, KvmkitError, NotFound
 
@@ -46,6 +46,8 @@ class Seen:
 
     size: int
     version: str
+    place: str = field(compare=False, repr=False)
+    """Where it was found in the end: the next redirect may lead to another mirror."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def opened(location: str, start: int = 0) -> Iterator[Opened]:
             if path := local_path(location):
                 found = _open_local(stack, path, start)
             elif urlsplit(location).scheme == "ftp":
-                found = _open_ftp(stack, urlsplit(location), start)
+                found = _open_ftp(stack, location, start)
             else:
                 found = _open_http(stack, location, start)
 
@@ -131,10 +133,11 @@ def _open_local(stack: contextlib.ExitStack, path: Path, start: int) -> Opened:
     file = stack.enter_context(path.open("rb"))
     file.seek(start)
     stat = path.stat()
-    return Opened(Seen(stat.st_size, str(stat.st_mtime_ns)), start, file.read)
+    return Opened(Seen(stat.st_size, str(stat.st_mtime_ns), str(path)), start, file.read)
 
 
-def _open_ftp(stack: contextlib.ExitStack, parts: SplitResult, start: int) -> Opened:
+def _open_ftp(stack: contextlib.ExitStack, url: str, start: int) -> Opened:
+    parts = urlsplit(url)
     ftp = ftplib.FTP(timeout=SILENCE)  # noqa: S321 - the article's mirror speaks it; a checksum is what makes it safe
     stack.callback(ftp.close)
     ftp.connect(parts.hostname or "", parts.port or PORTS["ftp"])
@@ -146,7 +149,7 @@ def _open_ftp(stack: contextlib.ExitStack, parts: SplitResult, start: int) -> Op
     with contextlib.suppress(ftplib.error_perm):  # not every server tells
         changed = ftp.voidcmd(f"MDTM {path}")
     line = stack.enter_context(contextlib.closing(ftp.transfercmd(f"RETR {path}", rest=start or None)))
-    return Opened(Seen(-1 if size is None else size, changed), start, line.recv)
+    return Opened(Seen(-1 if size is None else size, changed, url), start, line.recv)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -192,10 +195,11 @@ def _open_http(stack: contextlib.ExitStack, url: str, start: int) -> Opened:
     version = headers.get("ETag") or headers.get("Last-Modified") or ""
     size = int(headers.get("Content-Length", -1))
     if answer.status != http.client.PARTIAL_CONTENT:
-        return Opened(Seen(size, version), 0, answer.read1)
+        return Opened(Seen(size, version, answer.url), 0, answer.read1)
     # Content-Range: bytes 1048576-4194303/4194304
     begins, _, whole = headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
-    return Opened(Seen(int(whole), version), int(begins.split("-")[0]), answer.read1)
+    seen = Seen(int(whole), version, answer.url)
+    return Opened(seen, int(begins.split("-")[0]), answer.read1)
 
 
 @contextlib.contextmanager

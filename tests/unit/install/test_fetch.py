@@ -86,7 +86,7 @@ def test_a_fetch_goes_on_where_it_was_broken_off(
     monkeypatch.setattr(fetching, "_write", real)
     told: list[str] = []
     with telling(told.append):
-        fetch(location, into, f"sha256:{SUM}")
+        fetch(location, into)
 
     assert told == ["fetching disk.img: 3 MiB of 3 MiB"]
     assert into.read_bytes() == DATA
@@ -151,6 +151,26 @@ def test_a_file_that_changes_meanwhile_is_not_put_together(server: Files, into: 
 
     with pytest.raises(kk.BadSource, match="was changed while it was fetched"):
         fetch(server.url("disk.img"), into)
+
+
+def test_a_checksum_lets_another_mirror_go_on(server: Files, into: Path) -> None:
+    def change(path: str, place: int) -> bool:
+        server.version = "2"
+        return place == 2 * MIB
+
+    server.before = lambda path, place: len(server.asked) == 2 and change(path, place)
+
+    fetch(server.url("disk.img"), into, f"sha256:{SUM}")
+
+    assert server.asked[-1] == ("/disk.img", f"bytes={2 * MIB}-")
+
+
+def test_what_a_redirect_leads_to_is_stayed_with(server: Files, into: Path) -> None:
+    server.moved = {"/any": "/disk.img"}
+
+    fetch(server.url("any"), into)
+
+    assert [path for path, _range in server.asked] == ["/any", "/disk.img", "/disk.img"]
 
 
 def test_a_file_that_is_too_large_is_refused(server: Files, into: Path) -> None:

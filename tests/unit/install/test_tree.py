@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -178,7 +179,7 @@ def test_a_kernel_that_is_not_the_trees_own_is_refused(location: str, folder: Pa
 def test_boot_files_are_fetched_once_and_again_when_they_change(folder: Path) -> None:
     treeinfo(folder)
     with http_files(folder) as server:
-        tree = read_tree(server.url())
+        tree = replace(read_tree(server.url()), checksums={})
         first, second = boot_files(tree), boot_files(tree)
         asked = [path for path, _range in server.asked if path.endswith("vmlinuz")]
         server.version = "2"
@@ -186,6 +187,15 @@ def test_boot_files_are_fetched_once_and_again_when_they_change(folder: Path) ->
 
     assert first == second != third
     assert len(asked) == 3  # looked at, fetched, looked at
+
+
+def test_boot_files_whose_checksums_are_known_are_not_asked_for_twice(folder: Path) -> None:
+    treeinfo(folder)
+    with http_files(folder) as server:
+        tree = read_tree(server.url())
+        first = boot_files(tree)
+
+    assert boot_files(tree) == first
 
 
 def test_what_was_changed_in_the_cache_is_fetched_anew(folder: Path) -> None:
