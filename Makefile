@@ -16,7 +16,7 @@ VHOST ?= ready
 # For `make acceptance-online`: the folder of a Debian mirror that has dists and pool, udebs included.
 MIRROR ?=
 
-.PHONY: help lab test acceptance acceptance-long acceptance-online virtual-host bench notebooks docs lint lock clean system test-system
+.PHONY: help lab test acceptance acceptance-long acceptance-online virtual-host bench notebooks pictures docs lint lock clean system test-system
 
 help: ## List what there is to make
 	@sed -n -e 's/%/NAME/' -e 's/^\([a-zA-Z-]*\):.* ## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -51,6 +51,9 @@ bench: .venv/stamp ## Measure: medians and ratios of one run
 
 notebooks: .venv/stamp ## Run the runbooks and store their outputs
 	$(BIN)/python tools/notebooks.py
+
+pictures: test-system .venv/stamp $(XTERM) ## Take the documentation's pictures of JupyterLab anew
+	$(BIN)/pytest --pictures tests/browser
 
 docs: .venv/stamp ## Build the documentation into build/docs, warnings being errors
 	tools/build-docs

@@ -1,19 +1,35 @@
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from io import BytesIO
 
 import pytest
-from playwright.sync_api import Page
+from PIL import Image
+from playwright.sync_api import Locator, Page
 
-from tests.browser.lab import Server, browser_page, served
+import kvmkit as kk
+from tests.browser.fixtures import chromium, page
+from tests.browser.lab import ROOT, Server, served
+
+__all__ = ["chromium", "page"]
+
+Picture = Callable[[Page | Locator, str, Locator], None]
 
 
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """Playwright's own browsers are not on the package index, so a system's Chromium is taken."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not found:
-        pytest.skip("there is no Chromium on this machine (Debian: apt-get install chromium)")
-    return found
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pictures", action="store_true", help="take the documentation's pictures anew")
+
+
+@pytest.fixture
+def picture(request: pytest.FixtureRequest) -> Picture:
+    """Keep what is seen, from something on, as a picture of the documentation; only for `make pictures`."""
+
+    def take(seen: Page | Locator, name: str, top: Locator) -> None:
+        if request.config.getoption("pictures", default=False):
+            top.evaluate("element => element.scrollIntoView()")
+            shot = Image.open(BytesIO(seen.screenshot(animations="disabled"))).convert("RGB")
+            # A page has few colours; so it takes a third of the bytes.
+            shot.quantize(128, dither=Image.Dither.NONE).save(ROOT / f"docs/images/{name}.png", optimize=True)
+
+    return take
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +39,8 @@ def server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-def page(chromium: str) -> Iterator[Page]:
-    with browser_page(chromium) as opened:
-        yield opened
+def practice_host(server: Server, fresh_state: None, monkeypatch: pytest.MonkeyPatch) -> kk.Host:
+    """The practice host that the kernels see, as on its first day."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(server.state))
+    kk.fresh_practice_host()
+    return kk.connect("test:///default")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 240
@@ -48,15 +48,19 @@ class Server:
     opens: str
     state: Path
 
-    def url(self, notebook: str) -> str:
-        """Say where one runbook is; the token comes with the page that `opens` leads to."""
+    def url(self, notebook: str, view: str = "lab/tree") -> str:
+        """Say where one runbook is; the token comes with the page that `opens` leads to.
+
+        Notebook 7 (`notebooks`) and Voila (`voila/render`) show it on the same server.
+        """
         info = json.loads(next(Path(self.opens).parent.glob("jpserver-*.json")).read_text(encoding="utf-8"))
-        return f"{info['url']}lab/tree/{notebook}.ipynb?reset&token={info['token']}"
+        return f"{info['url']}{view}/{notebook}.ipynb?reset&token={info['token']}"
 
 
 def command() -> list[str]:
     """Ask make for the command behind `make lab`, without the set-up that has been made already."""
     options = "--no-browser --expose-app-in-browser --LabApp.extension_manager=readonly"
+    options += " --JupyterNotebookApp.expose_app_in_browser=True"
     made = ("system", ".venv/stamp", "kvmkit/forms/xterm/xterm.js")
     asked = ["make", "-n", "-s", *(f"--old-file={name}" for name in made), "lab"]
     variables = [f"BIN={ROOT / '.venv/bin'}", f"LAB_ARGS={options}"]
@@ -100,7 +104,7 @@ def browser_page(chromium: str) -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
         page = browser.new_page(viewport={"width": 1280, "height": 1100})
-        page.set_default_timeout(SECONDS * 1000)
+        page.context.set_default_timeout(SECONDS * 1000)
         expect.set_options(timeout=SECONDS * 1000)
         try:
             yield page
@@ -112,6 +116,11 @@ def wait_for_kernel(page: Page) -> None:
     """Wait until the notebook in the page can run."""
     page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.context?.sessionContext")
     page.evaluate(READY)
+
+
+def in_front(page: Page) -> Locator:
+    """Give the notebook that is seen, of those that are open."""
+    return page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
 
 
 def run(page: Page, command: str = "notebook:run-all-cells") -> None:

@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 import kvmkit as kk
 from kvmkit.forms.console import _library
+from tests.browser.conftest import Picture
 from tests.browser.lab import Server, run, wait_for_kernel
 from tests.lab.fixtures import lab
 from tests.lab.lab import Lab
@@ -61,7 +62,7 @@ def type_line(page: Page, line: str, pattern: str) -> None:
     expect(page.locator(".xterm-rows")).to_contain_text(re.compile(pattern, re.DOTALL))
 
 
-def test_somebody_works_at_it(console: Locator, world: World, page: Page) -> None:
+def test_somebody_works_at_it(console: Locator, world: World, page: Page, picture: Picture) -> None:
     state = console.locator(".kvmkit-console-state")
     expect(state).to_have_text("Console of VM linux on qemu+ssh://root@lab/system: attached")
     console.locator(".xterm-screen").click()
@@ -70,6 +71,7 @@ def test_somebody_works_at_it(console: Locator, world: World, page: Page) -> Non
     type_line(page, "root", "login: root.*/ #")
     type_line(page, "uname -a", "GNU/Linux.*/ #")
     expect(console.locator(".kvmkit-console-hint")).to_contain_text("Ctrl-] leaves the terminal")
+    picture(page.locator(".jp-Cell", has=console), "console", console)
 
     # Ctrl-C is the guest's, and so are keys that JupyterLab has a meaning for.
     type_line(page, "echo begun=$((1+1)); cat", "begun=2")

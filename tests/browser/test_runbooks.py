@@ -6,13 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import kvmkit as kk
-from tests.browser.lab import Server, run, wait_for_kernel
-
-
-@pytest.fixture(autouse=True)
-def state_of_the_kernels(server: Server, fresh_state: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """See the practice host that the kernels see."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(server.state))
+from tests.browser.conftest import Picture
+from tests.browser.lab import Server, in_front, run, wait_for_kernel
 
 
 def test_make_lab_opens_the_menu_which_runs_and_leads_on(server: Server, page: Page) -> None:
@@ -31,8 +26,9 @@ def test_make_lab_opens_the_menu_which_runs_and_leads_on(server: Server, page: P
     )
 
 
-def test_a_vm_is_made_by_a_person_who_errs_and_double_clicks(server: Server, page: Page) -> None:
-    host = kk.connect("test:///default")
+def test_a_vm_is_made_by_a_person_who_errs_and_double_clicks(
+    server: Server, practice_host: kk.Host, page: Page, picture: Picture
+) -> None:
     page.goto(server.url("40-create-vm"))
     wait_for_kernel(page)
     run(page)
@@ -40,7 +36,7 @@ def test_a_vm_is_made_by_a_person_who_errs_and_double_clicks(server: Server, pag
     # With a person there, the page stops at the gate, in one line; `confirm` counts for nothing.
     expect(page.get_by_text("NotApplied: plan")).to_be_visible()
     expect(page.get_by_text("Traceback")).to_have_count(0)
-    assert "web1" not in kk.vms(host).index
+    assert "web1" not in kk.vms(practice_host).index
     apply = page.locator("button.kvmkit-apply")
     expect(apply).to_be_enabled()
 
@@ -54,14 +50,17 @@ def test_a_vm_is_made_by_a_person_who_errs_and_double_clicks(server: Server, pag
     expect(page.locator(".kvmkit-name-note")).to_contain_text("good as a file and host name")
     expect(apply).to_be_enabled()
 
+    picture(in_front(page), "40-create-vm", page.locator(".kvmkit-name"))
     apply.dblclick()
     expect(page.locator(".kvmkit-state")).to_contain_text("create VM web1 on test:///default: 3 PASS")
-    assert kk.vms(host).loc["web1", "state"] == "running"
-    assert list(kk.history(host)["what"]) == ["create VM web1"]
+    picture(in_front(page), "40-plan", page.locator("h2", has_text="The plan"))
+    assert kk.vms(practice_host).loc["web1", "state"] == "running"
+    assert list(kk.history(practice_host)["what"]) == ["create VM web1"]
 
 
-def test_a_host_is_prepared_by_a_person_who_goes_from_gate_to_gate(server: Server, page: Page) -> None:
-    kk.fresh_practice_host()
+def test_a_host_is_prepared_by_a_person_who_goes_from_gate_to_gate(
+    server: Server, practice_host: kk.Host, page: Page
+) -> None:
     page.goto(server.url("20-prepare-host"))
     wait_for_kernel(page)
     run(page, "notebook:clear-all-cell-outputs")
@@ -82,13 +81,14 @@ def test_a_host_is_prepared_by_a_person_who_goes_from_gate_to_gate(server: Serve
     expect(page.get_by_text("NotApplied: plan")).to_have_count(0)
     expect(page.get_by_text("test:///default is ready")).to_be_visible()
     expect(page.locator("tr", has_text=re.compile(r"default pool and network\s+WARN\s+PASS"))).to_be_visible()
-    assert list(kk.history(kk.connect("test:///default"))["what"]) == ["the default pool and network"]
+    assert list(kk.history(practice_host)["what"]) == ["the default pool and network"]
 
 
-def test_a_bridge_is_tried_and_then_kept_by_a_person(server: Server, page: Page) -> None:
-    kk.fresh_practice_host()
+def test_a_bridge_is_tried_and_then_kept_by_a_person(
+    server: Server, practice_host: kk.Host, page: Page, picture: Picture
+) -> None:
     try:
-        kk.connect("test:///default").networked()
+        practice_host.networked()
     except kk.Unsupported as error:
         pytest.skip(str(error))
     page.goto(server.url("30-bridge"))
@@ -106,6 +106,7 @@ def test_a_bridge_is_tried_and_then_kept_by_a_person(server: Server, page: Page)
 
     expect(page.locator(".kvmkit-question")).to_contain_text("Keep it?")
     expect(page.locator(".kvmkit-question")).to_contain_text("s are left; then the host puts itself back")
+    picture(in_front(page), "30-bridge", page.locator(".jp-CodeCell", has_text="plan = kk.plan_bridge"))
     page.locator("button.kvmkit-yes").click()
     expect(page.locator(".kvmkit-state")).to_contain_text(
         "put eth0 into bridge br0 on test:///default: 2 PASS"
@@ -115,4 +116,4 @@ def test_a_bridge_is_tried_and_then_kept_by_a_person(server: Server, page: Page)
     page.locator(".jp-CodeCell", has_text="report = gate.wait()").locator(".jp-InputArea").click()
     run(page, "notebook:run-all-below")
     expect(page.get_by_text("192.168.0.1 answered the host all the time").first).to_be_visible()
-    assert list(kk.history(kk.connect("test:///default"))["what"]) == ["put eth0 into bridge br0"]
+    assert list(kk.history(practice_host)["what"]) == ["put eth0 into bridge br0"]

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-# A page is looked at as the runbooks are.
-from tests.browser.conftest import chromium, page  # noqa: F401 - fixtures
+from tests.browser.fixtures import chromium, page
+
+__all__ = ["chromium", "page"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CANNOT = 77  # what tools/build-docs answers when a part can't be had on this machine
@@ -12,7 +13,7 @@ CANNOT = 77  # what tools/build-docs answers when a part can't be had on this ma
 
 @pytest.fixture(scope="session")
 def pages() -> Path:
-    """Build the documentation."""
+    """The folder of the documentation, built anew."""
     done = subprocess.run(["tools/build-docs"], cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode == CANNOT:
         pytest.skip(done.stderr.strip().splitlines()[-1])
