@@ -24,6 +24,7 @@ CHANGES: tuple[tuple[object, str], ...] = (
     (libvirt.virConnect, "defineXML"),
     (libvirt.virDomain, "setAutostart"),
     (libvirt.virDomain, "create"),
+    (libvirt.virDomain, "setMetadata"),
     (libvirt.virDomain, "destroy"),
     (libvirt.virDomain, "managedSaveRemove"),
     (libvirt.virDomain, "undefineFlags"),
@@ -122,7 +123,7 @@ def run_until_killed(number: int, verb: str, *args: str) -> None:
     """Run a verb of `VERBS` in a process of its own, which is killed at one of the `KILLING` points."""
     process = _processes.Process(target=_run, args=(number, os.environ["XDG_STATE_HOME"], verb, args))
     process.start()
-    process.join(120)
+    process.join(600)
     if process.exitcode is None:
         process.kill()
         raise TimeoutError(f"the process that was to {verb} neither ended nor was killed")

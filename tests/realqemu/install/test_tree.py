@@ -1,0 +1,130 @@
+"""Installing from a tree, on a real libvirtd and QEMU: both phases, and each way in which it can fail."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import kvmkit as kk
+from kvmkit.install import watch
+from tests.realqemu.install import tiny
+from tests.realqemu.vm.world import World
+from tests.unit.install.servers import http_files
+
+
+@pytest.fixture
+def folder(world: World, tmp_path: Path) -> Path:
+    (tmp_path / "tree").mkdir()
+    return tiny.tree(world.lab, tmp_path / "tree")
+
+
+@pytest.fixture
+def location(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Where the client fetches the tree; the tiny installer itself fetches nothing."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with http_files(folder, "127.0.0.1") as files:
+        yield files.url()
+
+
+def seen(report: kk.Report) -> list[str]:
+    return [row.found for row in report.checks if re.fullmatch(r"\d+ s", row.check)]
+
+
+def test_the_installer_runs_then_the_disk_and_nothing_of_the_installer_is_left(
+    world: World, location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed: list[str] = []
+    real = watch.stages
+
+    def stages(text: str) -> list[str]:
+        printed.append(text)
+        return real(text)
+
+    monkeypatch.setattr(watch, "stages", stages)
+    before, plan = world.state(), tiny.plan(world.host, location, tiny.ENDS)
+    report = kk.apply(plan)
+
+    assert seen(report) == ["power on", "the kernel runs", "it restarts", "the installer has ended"]
+    xml = world.xml("small", kept=True)
+    assert xml.find("os/kernel") is None
+    assert xml.findtext("on_reboot") == "restart"
+    assert kk.vms(world.host).loc["small", "state"] == "running"
+    assert [name for name in kk.volumes(world.host).index if "small" in name] == ["small.qcow2"]
+    assert_only_the_guest_saw_the_hash(printed[-1], repr(plan), plan.model_dump_json(), str(plan.shown))
+
+    assert {row.found for row in kk.apply(plan).checks} == {"already so"}
+    assert kk.undo(report).ok
+    assert world.state() == before
+
+
+def assert_only_the_guest_saw_the_hash(console: str, *texts: str) -> None:
+    hashed = re.search(r"rootpw --iscrypted '?(\$6\$[^'\s]+)", console)
+    assert hashed, console
+    assert not any(hashed[1] in text for text in texts)
+    kept = [path for path in Path(os.environ["XDG_STATE_HOME"]).rglob("*") if path.is_file()]
+    assert kept
+    assert not any(hashed[1].encode() in path.read_bytes() for path in kept)
+
+
+def test_an_installer_that_panics_is_a_failure_with_its_last_words(world: World, location: str) -> None:
+    before = world.state()
+    with pytest.raises(kk.ApplyFailed, match="Kernel panic - not syncing") as failed:
+        kk.apply(tiny.plan(world.host, location, tiny.PANICS))
+
+    said = str(failed.value)
+    assert "The last on its console:" in said
+    assert "---[ end Kernel panic" in said
+    picture = re.search(r"A picture of its screen: (\S+\.png)\.", said)
+    assert picture
+    assert Path(picture[1]).read_bytes().startswith(b"\x89PNG")
+    assert "the host is as before" in said
+    assert world.state() == before
+
+
+def test_an_installer_that_asks_what_nobody_answers_is_a_failure(
+    world: World, location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "ASKING", 2)
+    before = world.state()
+    with pytest.raises(kk.ApplyFailed, match=r"nobody answers: \[!!\] Choose a mirror"):
+        kk.apply(tiny.plan(world.host, location, tiny.WAITS))
+
+    assert world.state() == before
+
+
+def test_a_failure_that_is_kept_goes_with_undo(world: World, location: str) -> None:
+    before, plan = world.state(), tiny.in_a_hurry(tiny.plan(world.host, location, tiny.WAITS))
+    with pytest.raises(kk.ApplyFailed, match="the installer had 3 s and has not ended"):
+        kk.apply(plan, keep=True)
+
+    assert kk.vms(world.host).loc["small", "state"] == "running"
+    assert kk.undo(world.host, plan.id).ok
+    assert world.state() == before
+
+
+def test_somebody_who_stops_the_installer_ends_it(
+    world: World, location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = world.state()
+    told: list[str] = []
+
+    def stop(what: str) -> None:
+        told.append(what)
+        if what.endswith("the kernel runs"):
+            kk.destroy(world.host, "small")
+
+    with pytest.raises(kk.ApplyFailed, match="its installer had not ended: somebody stopped it"):
+        kk.apply(tiny.plan(world.host, location, tiny.WAITS), progress=stop)
+
+    assert world.state() == before
+
+
+def test_a_tree_that_changed_since_is_not_installed_from(world: World, folder: Path, location: str) -> None:
+    before, plan = world.state(), tiny.plan(world.host, location, tiny.ENDS)
+    (folder / "initrd.img").unlink()
+    with pytest.raises(kk.ApplyFailed, match=r"initrd\.img"):
+        kk.apply(plan)
+
+    assert world.state() == before
