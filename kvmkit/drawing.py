@@ -3,7 +3,7 @@
 A picture goes into a page as an ``<img>`` with the SVG in its address. An ``<svg>`` element is taken out
 of a notebook that nobody has run yet, as JupyterLab cleans what it does not trust, and leaves loose words.
 The price is that a picture cannot take the page's colours: it has paper of its own, which is dark where
-the reader's system is.
+the page says that it is (CSS's color-scheme, as JupyterLab does), or else the reader's system.
 """
 
 from __future__ import annotations

@@ -106,6 +106,8 @@ class Screen(Shown):
                 why = f"stopped after {self._seconds:.0f} s"
         except KvmkitError as error:  # it is off, or gone, or the host is
             why = str(error)
+        except Exception as error:  # noqa: BLE001 - in a thread nobody would see it
+            why = f"{type(error).__name__}: {error}"
         self._say("Go on", why)
 
     def _look(self) -> None:
