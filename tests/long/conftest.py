@@ -3,6 +3,19 @@
 from tests.acceptance.conftest import possible, ready, selinux
 from tests.lab.fixtures import lab
 from tests.netlab.conftest import booted, lan, pytest_generate_tests
+from tests.realqemu.install.tiny import folder, location
 from tests.realqemu.vm.conftest import _iso, world
 
-__all__ = ["_iso", "booted", "lab", "lan", "possible", "pytest_generate_tests", "ready", "selinux", "world"]
+__all__ = [
+    "_iso",
+    "booted",
+    "folder",
+    "lab",
+    "lan",
+    "location",
+    "possible",
+    "pytest_generate_tests",
+    "ready",
+    "selinux",
+    "world",
+]

@@ -3,9 +3,6 @@
 Nobody answers this one: what is secret would not reach a process that is given its plan as text.
 """
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 import kvmkit as kk
@@ -13,15 +10,6 @@ from tests.lab.waiting import wait_until
 from tests.realqemu.install import tiny
 from tests.realqemu.vm.faults import KILLING, Points, nothing, run_until_killed
 from tests.realqemu.vm.world import World
-from tests.unit.install.servers import http_files
-
-
-@pytest.fixture
-def location(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (tmp_path / "tree").mkdir()
-    with http_files(tiny.tree(world.lab, tmp_path / "tree"), "127.0.0.1") as files:
-        yield files.url()
 
 
 @pytest.fixture

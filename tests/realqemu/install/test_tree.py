@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,21 +10,6 @@ import kvmkit as kk
 from kvmkit.install import watch
 from tests.realqemu.install import tiny
 from tests.realqemu.vm.world import World
-from tests.unit.install.servers import http_files
-
-
-@pytest.fixture
-def folder(world: World, tmp_path: Path) -> Path:
-    (tmp_path / "tree").mkdir()
-    return tiny.tree(world.lab, tmp_path / "tree")
-
-
-@pytest.fixture
-def location(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Where the client fetches the tree; the tiny installer itself fetches nothing."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    with http_files(folder, "127.0.0.1") as files:
-        yield files.url()
 
 
 def seen(report: kk.Report) -> list[str]:
@@ -66,32 +50,6 @@ def assert_only_the_guest_saw_the_hash(console: str, *texts: str) -> None:
     kept = [path for path in Path(os.environ["XDG_STATE_HOME"]).rglob("*") if path.is_file()]
     assert kept
     assert not any(hashed[1].encode() in path.read_bytes() for path in kept)
-
-
-def test_an_installer_that_panics_is_a_failure_with_its_last_words(world: World, location: str) -> None:
-    before = world.state()
-    with pytest.raises(kk.ApplyFailed, match="Kernel panic - not syncing") as failed:
-        kk.apply(tiny.plan(world.host, location, tiny.PANICS))
-
-    said = str(failed.value)
-    assert "The last on its console:" in said
-    assert "---[ end Kernel panic" in said
-    picture = re.search(r"A picture of its screen: (\S+\.png)\.", said)
-    assert picture
-    assert Path(picture[1]).read_bytes().startswith(b"\x89PNG")
-    assert "the host is as before" in said
-    assert world.state() == before
-
-
-def test_an_installer_that_asks_what_nobody_answers_is_a_failure(
-    world: World, location: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watch, "ASKING", 2)
-    before = world.state()
-    with pytest.raises(kk.ApplyFailed, match=r"nobody answers: \[!!\] Choose a mirror"):
-        kk.apply(tiny.plan(world.host, location, tiny.WAITS))
-
-    assert world.state() == before
 
 
 def test_a_failure_that_is_kept_goes_with_undo(world: World, location: str) -> None:

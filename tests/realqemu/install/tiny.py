@@ -1,11 +1,15 @@
 """A tree with the lab's guest in place of an installer: it tells what it was given, and restarts or waits."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import kvmkit as kk
-from tests.lab.lab import Lab
+from tests.realqemu.vm.world import World
+from tests.unit.install.servers import http_files
 
 TREEINFO = """[header]
 type = productmd.treeinfo
@@ -36,12 +40,23 @@ PANICS = "rdinit=/bin/false"
 WAITS = 'rdinit=/bin/busybox -- sh -c "echo [!!] Choose a mirror; sleep 9999"'
 
 
-def tree(lab: Lab, folder: Path) -> Path:
-    """Make it in a folder of this machine, which is to be served."""
-    (folder / ".treeinfo").write_text(TREEINFO)
-    shutil.copyfile(lab.path(lab.kernel), folder / "vmlinuz")
-    shutil.copyfile(lab.path(lab.initrd), folder / "initrd.img")
-    return folder
+@pytest.fixture
+def folder(world: World, tmp_path: Path) -> Path:
+    """Make it in a folder of this machine."""
+    made = tmp_path / "tree"
+    made.mkdir()
+    (made / ".treeinfo").write_text(TREEINFO)
+    shutil.copyfile(world.lab.path(world.lab.kernel), made / "vmlinuz")
+    shutil.copyfile(world.lab.path(world.lab.initrd), made / "initrd.img")
+    return made
+
+
+@pytest.fixture
+def location(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Serve it to the client; the tiny installer itself fetches nothing."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with http_files(folder, "127.0.0.1") as files:
+        yield files.url()
 
 
 def plan(host: kk.Host, location: str, arguments: str, **fields: Any) -> kk.Plan:
