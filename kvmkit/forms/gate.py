@@ -9,7 +9,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from kvmkit.apply import apply
+from kvmkit.apply import apply, in_voila
 from kvmkit.errors import ApplyFailed, NotApplied
 from kvmkit.forms.question import Question
 from kvmkit.forms.shown import RED, Shown, message, person_is_there
@@ -91,7 +91,7 @@ class ApplyForm(Shown):
         }
         super().__init__([part for part, needed in parts.items() if needed])
         person = person_is_there()
-        self._how = "click Apply above, then run the cells below"
+        self._how = "click Apply above" + (", then run the cells below" if not in_voila() else "")
         if plan.empty or (not person and _confirmed(plan, confirm) and not self._void()):
             self._run()
         elif person:

@@ -233,6 +233,8 @@ def test_in_voila_a_button_acts_and_a_cell_does_not(monkeypatch: pytest.MonkeyPa
     assert list(kk.history(HOST)["what"]) == ["create VM web0"]
 
     gate = kk.apply_form(plan)
+    with pytest.raises(kk.NotApplied, match=r"click Apply above$"):  # there are no cells to run below
+        gate.wait()
     gate._button.click()
     assert gate.wait().ok
     form = kk.vm_form(HOST, "web0")
