@@ -54,13 +54,13 @@ def run_in_guest(
     Raises
     ------
     Unsupported
-        On the practice host; a VM has no channel for an agent.
+        On the practice host; a VM has no channel for an agent, or its agent may not run commands.
     WrongState
         A VM is off, or its agent does not answer; then nothing has been run in any.
     WaitTimeout
         It did not end in time; says the number of the process in the guest.
     NotFound, InvalidSpec, LibvirtFailed
-        There is no such VM; the command is no list of words; the agent's own words, should it refuse.
+        There is no such VM; the command is no list of words; the agent's own words.
     """
     if isinstance(argv, str) or not argv:
         raise InvalidSpec({"argv": f"{argv!r}: a list of words, please, such as ['uname', '-r']"})
@@ -130,9 +130,15 @@ def _start(dom: libvirt.virDomain, argv: Sequence[str], given: bytes) -> int | s
     try:
         return int(ask_agent(dom, "guest-exec", **arguments)["pid"])
     except libvirt.libvirtError as error:
-        if "Failed to execute child process" not in error.get_error_message():  # GLib's words (gspawn.c)
+        said = str(error.get_error_message())
+        if "has been disabled" in said:  # qapi/qmp-dispatch.c
+            raise Unsupported(
+                f"the guest agent of VM {dom.name()} may not run commands ({said}); what it may is in the "
+                "guest's /etc/sysconfig/qemu-ga (RHEL and its kin) or /etc/qemu/qemu-ga.conf"
+            ) from error
+        if "Failed to execute child process" not in said:  # GLib's words (gspawn.c)
             raise
-        return str(error.get_error_message())
+        return said
 
 
 def _ended(

@@ -55,7 +55,8 @@ def test_a_guest_is_waited_for_until_its_end(
         session.send(b"\nudhcpc -i eth0 -s /etc/dhcp-lease -n -q -x 0x3d:01020304\n")
         world.wait_for("linux", SAID, times=2)
         [second] = kk.addresses(host, "linux").to_dict("records")
-        assert world.lab.run(["virsh", "net-dhcp-leases", "default"]).stdout.count("192.168.122.") == 2
+        leases = world.lab.run(["virsh", "net-dhcp-leases", "default", "--mac", second["mac"]]).stdout
+        assert leases.count("192.168.122.") == 2
         assert second["address"].split("/")[0] != first
         assert (second["source"], second["address"][-3:]) == ("lease", "/24")
         assert 0 <= second["age"] <= BOOT
