@@ -231,7 +231,7 @@ class _Installation:
     def _first_boot(self) -> Iterator[Step]:
         if what := self.way.awaited:
             args = {"name": self.spec.name, "uuid": self.uuid, "what": what, "timeout": self.install.timeout}
-            title = f"wait for its first boot, until {what} is there"
+            title = f"wait for its first boot: {what}"
             yield Step(action="vm-first-boot", title=title, undo="not needed", args=args)
 
     def _notes(self) -> Iterator[str]:

@@ -270,7 +270,7 @@ class FirstBoot:
     def make(self, host: Host, step: Step, token: str) -> None:
         """Wait."""
         name, timeline = step.args["name"], Timeline()
-        for what in dict.fromkeys(("address", step.args["what"])):
+        for what in ("address", "ssh") if step.args["what"] == "ssh" else (step.args["what"],):
             left = timeline.began + step.args["timeout"] - time.monotonic()
             try:
                 found = wait_for(host, name, what, max(left, 0))

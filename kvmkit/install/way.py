@@ -17,6 +17,9 @@ __all__ = ["Way", "choose"]
 Source = Literal["tree", "iso", "image"]
 Delivery = Literal["initrd", "seed", "http"]
 
+LOGIN = "login:"
+"""What getty prints; installers have the new system use the console that they were told to use."""
+
 _UNDERSTOOD: dict[str, tuple[Kind, ...]] = {
     "treeinfo": ("kickstart",),
     "debian": ("preseed",),
@@ -51,7 +54,7 @@ class Way:
     delivery
         How that gets there.
     awaited
-        What shows that the new system runs: ``ssh``, ``address``, or nothing.
+        What shows that the new system runs: ``ssh``, ``address``, a text on its console, or nothing.
     """
 
     source: Source
@@ -114,9 +117,15 @@ def choose(spec: VMSpec, install: InstallSpec, tree: Tree | None) -> Way:
         wrong["kernel_args"] = f"{install.kernel_args!r}: only a tree's kernel can be told something"
     if wrong:
         raise InvalidSpec(wrong)
-    networked = bool(spec.network or spec.bridge)
-    awaited = "" if answers == "none" or not networked else "ssh" if install.ssh_keys else "address"
+    awaited = "" if answers == "none" else _awaited(spec, install)
     return Way(source, answers, delivery, awaited)
+
+
+def _awaited(spec: VMSpec, install: InstallSpec) -> str:
+    """Choose what is sure to come: of a VM on a bridge nobody on the host need know the address."""
+    if spec.bridge:
+        return LOGIN
+    return ("ssh" if install.ssh_keys else "address") if spec.network else ""
 
 
 def _answers(kind: str, install: InstallSpec, wrong: dict[str, str]) -> Kind | Literal["none"]:

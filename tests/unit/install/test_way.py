@@ -11,6 +11,7 @@ from kvmkit.install.tree import Tree
 from kvmkit.install.way import Way, choose
 from kvmkit.vm.spec import VMSpec
 
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8eVgUNMs7Zn4s6vCv3nTAlqA5HSzWcHj1cTqb0gVbB ann@desk"
 RED_HAT = Tree("http://a/rocky", "treeinfo", "Rocky Linux", "9.4", "x86_64", "k", "i")
 DEBIAN = Tree("http://a/debian", "debian", "Debian", "12", "x86_64", "k", "i")
 
@@ -79,6 +80,22 @@ def test_the_reader_of_the_plan_is_told(
     spec, install = VMSpec(**({"name": "web1"} | vm)), InstallSpec(**fields)
     notes = choose(spec, install, tree).notes(spec, install, tree)
     assert any(note in line for line in notes)
+
+
+@pytest.mark.parametrize(
+    ("vm", "fields", "awaited"),
+    [
+        ({}, {"ssh_keys": KEY}, "ssh"),
+        ({}, {}, "address"),
+        ({"bridge": "br0"}, {"ssh_keys": KEY}, "login:"),
+        ({"network": ""}, {"ssh_keys": KEY}, ""),
+        ({}, {"ssh_keys": KEY, "answers": "none"}, ""),
+    ],
+)
+def test_what_is_waited_for_is_what_is_sure_to_come(
+    vm: dict[str, Any], fields: dict[str, Any], awaited: str
+) -> None:
+    assert way(RED_HAT, vm, **fields).awaited == awaited
 
 
 def test_who_has_a_password_may_enter() -> None:
