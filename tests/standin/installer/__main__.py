@@ -84,16 +84,23 @@ def download(url: str, into: Path) -> None:
 
 
 def copy_from_volume(into: Path) -> None:
-    found = subprocess.run(
-        ["blkid", "-L", "OEMDRV"], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    if not found:
-        raise InstallError("no kickstart file: neither inst.ks, nor /ks.cfg, nor a volume named OEMDRV")
     point = Path("/run/oemdrv")
     point.mkdir()
-    run("mount", "-o", "ro", found, str(point))
+    run("mount", "-o", "ro", find_volume("OEMDRV"), str(point))
     shutil.copyfile(point / "ks.cfg", into)
     run("umount", str(point))
+
+
+def find_volume(label: str) -> str:
+    """Look for a volume on all disks and drives; a drive may be found some seconds after its driver."""
+    for _ in range(60):
+        for device in (f"/dev/{path.name}" for path in Path("/sys/block").iterdir()):
+            asked = ["blkid", "--probe", "--match-tag", "LABEL", "--output", "value", device]
+            done = subprocess.run(asked, capture_output=True, text=True, check=False)
+            if done.stdout.strip() == label:
+                return device
+        time.sleep(1)
+    raise InstallError(f"no kickstart file: neither inst.ks, nor /ks.cfg, nor a volume named {label}")
 
 
 def install(given: dict[str, str]) -> str:
