@@ -16,14 +16,14 @@ from tests.lab import root
 from tests.lab.waiting import wait_until
 from tests.vhost import keeper
 
-# One processor: emulated SVM loses, once in a while, the interrupt by which one processor asks another. KVM asks
-# so when a VM ends (kvm_destroy_vm, on_each_cpu), and then the first waited for ever.
+# One processor: emulated SVM loses, once in a while, the interrupt by which one processor asks another. KVM
+# does so when a VM ends (kvm_destroy_vm, on_each_cpu), and then the first waited for ever.
 MACHINE = (
     *("-machine", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", "3072"),
     *("-nodefaults", "-display", "none", "-device", "virtio-rng-pci"),
 )
 # When the machine underneath is busy, Linux takes the TSC for broken and turns to the HPET, which QEMU's main
-# thread emulates: guests under KVM then come to a standstill. Here all processors share one TSC.
+# thread emulates: guests under KVM then come to a standstill. The TSC is as good as QEMU's own clock.
 KERNEL_ARGS = "root=/dev/vda rw net.ifnames=0 console=ttyS0 tsc=reliable"
 NIC = ("-device", "virtio-net-pci,netdev=user,romfile=")
 # 0: the system picks a free port. Without IPv6, which would lead nowhere here.
