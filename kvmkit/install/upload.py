@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -17,6 +18,7 @@ from kvmkit.errors import Conflict, NotFound
 from kvmkit.host import Host
 from kvmkit.install.fetch import MIB, Told, size_text
 from kvmkit.plan import Step
+from kvmkit.progress import safe_point, tell
 from kvmkit.vm.storage import CreateVolume, find_volume
 from kvmkit.vm.xml import parse
 
@@ -136,19 +138,36 @@ def _begins_alike(connection: libvirt.virConnect, volume: libvirt.virStorageVol,
             wanted = file.read(HEAD)
     except NotFound:  # an undo needs no file: name and size have to do
         return True
-    stream, there = connection.newStream(), bytearray()
-    volume.download(stream, 0, len(wanted))
-    stream.recvAll(lambda _stream, data, _opaque: there.extend(data), None)
+    there = bytearray()
+    _receive(connection, volume, len(wanted), there.extend)
+    return _alike(there, wanted)
+
+
+def _alike(there: bytes | bytearray, wanted: bytes) -> bool:
+    """Whether each byte is as wanted, or not written yet: what was sent before a kill is written after it."""
+    return all(found in (0, byte) for found, byte in zip(there, wanted, strict=False))
+
+
+def _receive(
+    connection: libvirt.virConnect, volume: libvirt.virStorageVol, size: int, take: Callable[[bytes], object]
+) -> None:
+    def taken(_stream: libvirt.virStream, data: bytes, _opaque: None) -> None:
+        safe_point()
+        take(data)
+
+    stream = connection.newStream()
+    volume.download(stream, 0, size)
+    stream.recvAll(taken, None)
     stream.finish()
-    written = there.rstrip(b"\0")
-    return wanted.startswith(written)
 
 
 def _send(connection: libvirt.virConnect, volume: libvirt.virStorageVol, file: IO[bytes], step: Step) -> None:
+    """Send a file and read it back: libvirt does not always tell that its pool was full meanwhile."""
     name, size = step.args["name"], step.args["size"]
     stream, digest, told = connection.newStream(), hashlib.sha256(), Told(f"uploading {name}", size)
 
     def next_bytes(_stream: libvirt.virStream, number: int, _opaque: None) -> bytes:
+        safe_point()  # half a volume is taken back
         data = file.read(number)
         digest.update(data)
         told.add(len(data))
@@ -160,6 +179,13 @@ def _send(connection: libvirt.virConnect, volume: libvirt.virStorageVol, file: I
         stream.abort()
         raise Conflict(f"{step.args['source']} was changed since it was planned to be sent; plan again")
     stream.finish()
+    tell(f"verifying {name}")
+    there = hashlib.sha256()
+    _receive(connection, volume, size, there.update)
+    if there.digest() != digest.digest():
+        raise Conflict(
+            f"volume {name} does not hold what was sent: its pool may be full, or its disk failing"
+        )
 
 
 def _await_format(volume: libvirt.virStorageVol, wanted: str) -> None:

@@ -1,7 +1,7 @@
 """What is planned to be sent, and what becomes of it where nothing can be."""
 
 import kvmkit as kk
-from kvmkit.install.upload import Upload, upload_volume
+from kvmkit.install.upload import Upload, _alike, upload_volume
 
 IMAGE = Upload("default", "a.img", "/images/a.img", 3 * 2**20, "/home/me/a.img")
 
@@ -20,3 +20,10 @@ def test_it_is_rehearsed_on_the_practice_host() -> None:
 
     assert [check.status for check in report.checks] == [kk.Status.SKIP]
     assert kk.pending(kk.connect("test:///default")) == []
+
+
+def test_a_volume_that_is_still_being_written_is_known_for_ours() -> None:
+    # Who reads while another writes sees a hole where the writer has overtaken.
+    assert _alike(b"QFI\0\0\0gh", b"QFIdefgh")
+    assert _alike(b"\0\0", b"ab")
+    assert not _alike(b"QFIx", b"QFId")
