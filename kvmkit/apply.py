@@ -151,8 +151,8 @@ def undo(what: Report | Host, plan_id: str = "") -> Report:
         report = Report(f"undo {entry.plan.title}", host.uri, checks, plan_id)
         if failed:
             raise ApplyFailed(
-                f"plan {plan_id} is not wholly undone on {host.uri}: {failed}. "
-                f"kk.undo(host, {plan_id!r}) goes on with it",
+                f"plan {plan_id} is not wholly undone on {host.uri}, and "
+                f"kk.undo(host, {plan_id!r}) goes on with it: {failed}",
                 report,
             )
         return report
