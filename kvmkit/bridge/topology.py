@@ -26,7 +26,7 @@ ELSEWHERE = {
 """Where a VM is that is on no bridge: libvirt's type of the interface, in words."""
 
 HEADS = ("network cards", "bridges", "VMs")
-CARD, BRIDGE, VM = (10, 190), (250, 300), (650, 260)
+CARD, BRIDGE, VM = (10, 170), (220, 240), (570, 210)
 """Pixels of the three columns: left edge and width."""
 ROW, GAP = 42, 24
 """Pixels from one VM to the next, and between two segments."""
