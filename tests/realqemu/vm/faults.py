@@ -121,7 +121,8 @@ _processes.set_forkserver_preload(["kvmkit", __name__])
 
 def run_until_killed(number: int, verb: str, *args: str) -> None:
     """Run a verb of `VERBS` in a process of its own, which is killed at one of the `KILLING` points."""
-    process = _processes.Process(target=_run, args=(number, os.environ["XDG_STATE_HOME"], verb, args))
+    folders = {name: value for name, value in os.environ.items() if name.startswith("XDG_")}
+    process = _processes.Process(target=_run, args=(number, folders, verb, args))
     process.start()
     process.join(600)
     if process.exitcode is None:
@@ -130,8 +131,8 @@ def run_until_killed(number: int, verb: str, *args: str) -> None:
     assert process.exitcode == -signal.SIGKILL, f"the process that was to {verb} passed no point {number}"
 
 
-def _run(number: int, state: str, verb: str, args: Sequence[str]) -> None:
-    os.environ["XDG_STATE_HOME"] = state
+def _run(number: int, folders: dict[str, str], verb: str, args: Sequence[str]) -> None:
+    os.environ.update(folders)
     with Points(KILLING, number, die):
         VERBS[verb](*args)
 
