@@ -67,6 +67,7 @@ class ApplyForm(Shown):
         self._done = threading.Event()
         self._cancel = threading.Event()
         self._saying = threading.Lock()
+        self._latest = ""
         self._report: Report | None = None
         self._error: Exception | None = None
         self._state = widgets.HTML().add_class("kvmkit-state")
@@ -178,7 +179,7 @@ class ApplyForm(Shown):
         self._cancel.set()
         self._question.refuse()
         self._stop.disabled = True
-        self._doing("")
+        self._doing(self._latest)
 
     def _run(self) -> None:
         try:
@@ -200,6 +201,7 @@ class ApplyForm(Shown):
         if self._cancel.is_set():
             how = "Cancelling, after what must not be interrupted"
         with self._saying:
+            self._latest = what
             if not self._done.is_set():
                 self._say(f"{how}: {self.plan.title} ({len(self.plan.steps)} steps) … {what}")
 

@@ -280,6 +280,7 @@ def test_cancel_ends_it_after_the_step_that_is_being_done(
     assert gate._stop.layout.display == ""
     gate._stop.click()
     assert "Cancelling, after what must not be interrupted: create VM web1" in gate._state.value
+    assert "… define VM web1" in gate._state.value
     assert gate._stop.disabled
     go_on.set()
 
