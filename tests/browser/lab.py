@@ -38,6 +38,9 @@ READY = """async () => {
     await context.ready;
     await context.sessionContext.ready;
     await context.sessionContext.session.kernel.info;
+    // A command that is not enabled yet does nothing, and does not say so.
+    while (!app.commands.isEnabled('notebook:run-all-cells'))
+        await new Promise(requestAnimationFrame);
 }"""
 
 

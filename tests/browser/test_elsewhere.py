@@ -40,3 +40,14 @@ def test_voila_applies_nothing_until_somebody_clicks(
     # Where a page stops: no cell that comes later will run.
     expect(opened.value.get_by_text("There was an error when executing cell")).to_be_visible()
     apply_by_click(opened.value, practice_host)
+
+
+def test_voila_runs_no_verb_until_somebody_clicks(server: Server, practice_host: kk.Host, page: Page) -> None:
+    page.goto(server.url("50-manage-vms", "voila/render"))
+    # At the first verb of a cell.
+    expect(page.get_by_text("There was an error when executing cell")).to_be_visible()
+    assert kk.history(practice_host).empty
+
+    page.locator("button.kvmkit-vm-suspend").click()
+    expect(page.locator(".kvmkit-vm-state")).to_have_text("VM demo on test:///default: suspended")
+    assert kk.vms(practice_host).loc["demo", "state"] == "suspended"
