@@ -269,14 +269,12 @@ class FirstBoot:
 
     def make(self, host: Host, step: Step, token: str) -> None:
         """Wait."""
-        name, timeline = step.args["name"], Timeline()
-        for what in ("address", "ssh") if step.args["what"] == "ssh" else (step.args["what"],):
-            left = timeline.began + step.args["timeout"] - time.monotonic()
-            try:
-                found = wait_for(host, name, what, max(left, 0))
-            except (WaitTimeout, WrongState) as error:
-                raise InstallFailed(f"{error} {keep_picture(host, name)}") from error
-            timeline.saw(" ".join(filter(None, (what, found.address, found.said))))
+        name, what, timeline = step.args["name"], step.args["what"], Timeline()
+        try:
+            found = wait_for(host, name, what, step.args["timeout"])
+        except (WaitTimeout, WrongState) as error:
+            raise InstallFailed(f"{error} {keep_picture(host, name)}") from error
+        timeline.saw(" ".join(filter(None, (what, found.address, found.said))))
 
     def unmake(self, host: Host, step: Step) -> None:
         """Nothing: it has changed nothing."""

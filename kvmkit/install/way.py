@@ -117,15 +117,20 @@ def choose(spec: VMSpec, install: InstallSpec, tree: Tree | None) -> Way:
         wrong["kernel_args"] = f"{install.kernel_args!r}: only a tree's kernel can be told something"
     if wrong:
         raise InvalidSpec(wrong)
-    awaited = "" if answers == "none" else _awaited(spec, install)
+    awaited = "" if answers == "none" else _awaited(source, spec, install)
     return Way(source, answers, delivery, awaited)
 
 
-def _awaited(spec: VMSpec, install: InstallSpec) -> str:
-    """Choose what is sure to come: of a VM on a bridge nobody on the host need know the address."""
-    if spec.bridge:
-        return LOGIN
-    return ("ssh" if install.ssh_keys else "address") if spec.network else ""
+def _awaited(source: Source, spec: VMSpec, install: InstallSpec) -> str:
+    """Choose what is sure to come, and to come of the new system: the installer had an address, too.
+
+    Of a VM on a bridge nobody on the host need know the address.
+    """
+    if not (spec.network or spec.bridge):
+        return ""
+    if install.ssh_keys and not spec.bridge:
+        return "ssh"
+    return "address" if source == "image" and not spec.bridge else LOGIN
 
 
 def _answers(kind: str, install: InstallSpec, wrong: dict[str, str]) -> Kind | Literal["none"]:

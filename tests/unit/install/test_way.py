@@ -86,7 +86,7 @@ def test_the_reader_of_the_plan_is_told(
     ("vm", "fields", "awaited"),
     [
         ({}, {"ssh_keys": KEY}, "ssh"),
-        ({}, {}, "address"),
+        ({}, {}, "login:"),
         ({"bridge": "br0"}, {"ssh_keys": KEY}, "login:"),
         ({"network": ""}, {"ssh_keys": KEY}, ""),
         ({}, {"ssh_keys": KEY, "answers": "none"}, ""),
@@ -96,6 +96,10 @@ def test_what_is_waited_for_is_what_is_sure_to_come(
     vm: dict[str, Any], fields: dict[str, Any], awaited: str
 ) -> None:
     assert way(RED_HAT, vm, **fields).awaited == awaited
+
+
+def test_an_image_has_no_address_but_its_own() -> None:
+    assert way(None, {"image": "base.qcow2"}).awaited == "address"
 
 
 def test_who_has_a_password_may_enter() -> None:
