@@ -13,7 +13,6 @@ import pytest
 import kvmkit as kk
 from tests.lab.ssh import make_key
 from tests.realqemu.vm.world import World
-from tests.standin import debian_installer
 from tests.standin import tree as standin
 from tests.standin.network import in_network_of
 from tests.unit.install.servers import Files, ftp_files, http_files
@@ -30,13 +29,6 @@ TIMELINE = Path(__file__).parents[2] / "docs/explanation/installation.txt"
 @pytest.fixture(scope="module")
 def tree() -> Path:
     return standin.build()
-
-
-@pytest.fixture(scope="module")
-def debian() -> Path:
-    if reason := debian_installer.unavailable():
-        pytest.skip(reason)
-    return debian_installer.build()
 
 
 @pytest.fixture
@@ -151,22 +143,3 @@ def stop_after(files: Files, name: str) -> None:
         return bool(stopped)
 
     files.before = before
-
-
-def test_debians_own_installer_obeys_until_its_components_are_not_there(
-    near: World, debian: Path, key: str
-) -> None:
-    before = near.state()
-    with http_files(debian, GATEWAY) as files:
-        location = files.url(debian_installer.TREE)
-        system = wanted(location, key, release="", kernel_args="console=ttyS0 DEBIAN_FRONTEND=text")
-        plan = kk.plan_vm(near.host, vm(), system)
-        with pytest.raises(kk.ApplyFailed, match="the installer asks, and nobody answers") as failed:
-            kk.apply(plan)
-    # It has taken its network, and has asked the mirror that the answers name, for what they name.
-    asked = [path for path, _ in files.asked]
-    assert f"/{debian_installer.SUITE}/Release" in asked
-    assert f"/{debian_installer.INDEX}" in asked
-    assert [path for path in asked if path.endswith(".udeb")]
-    assert "Loading additional components" in str(failed.value)
-    assert near.state() == before

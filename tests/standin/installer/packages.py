@@ -108,6 +108,7 @@ def apt(*argv: str) -> str:
         "Acquire::Retries=0",
         "Acquire::http::Timeout=60",
         "Acquire::ftp::Timeout=60",
+        "Dir::Bin::Methods::ftp=ftp",  # which apt has, and does not use unless told to
     ]
     return run("apt-get", *(word for setting in settings for word in ("-o", setting)), "--yes", *argv)
 
