@@ -84,7 +84,7 @@ def timeline(what: Report | Host, plan_id: str = "") -> Picture:
     >>> kk.timeline(report)
     create VM web1 on test:///default
     apply, ... UTC, ... s
-      1. create volume web1.qcow2 in pool default: 10 GiB, qcow2    ... s  |#...
+      1. create volume web1.qcow2 in pool default: 10 GiB, qcow2    ... s  |...
     """
     plan_id = plan_id or (what.plan_id if isinstance(what, Report) else "")
     found = journal.entries(what.uri, plan_id)
