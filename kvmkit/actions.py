@@ -6,6 +6,7 @@ Each is registered by the folder that plans with it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Protocol
 
 from kvmkit.host import Host
@@ -65,6 +66,9 @@ class Kind:
     fleeting: bool = False
 
 
+FOLDERS = ("bridge", "install", "prepare", "vm")
+"""Those that plan: importing one registers its actions."""
+
 _kinds: dict[str, Kind] = {}
 
 
@@ -75,4 +79,8 @@ def action(name: str, code: Action, **what_it_is: bool) -> None:
 
 def kind(step: Step) -> Kind:
     """Find what is registered for a step."""
+    if step.action not in _kinds:
+        # Another process planned it, with a folder that this one has not used yet.
+        for folder in FOLDERS:
+            import_module(f"kvmkit.{folder}")
     return _kinds[step.action]

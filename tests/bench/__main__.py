@@ -34,7 +34,8 @@ is a real libvirtd, with QEMU emulating where the machine has no KVM.
 - A bridge: the longest time for which the host does not answer a client in another subnet, who asks every
   5 ms. Beside it stand the backend's own commands, run on the host by one shell: what they cost, nobody can
   save. Packets lost are the most of all rounds.
-- The dependencies of `import kvmkit` are the imports that its modules make of other projects' modules.
+- The dependencies of `import kvmkit` are the imports that its modules make of other projects' modules. A name
+  of kvmkit is imported when it is first used; `from kvmkit import *` uses them all.
 """
 
 

@@ -41,7 +41,7 @@ def test_the_table_is_markdown_with_ratios_before_times() -> None:
 
 
 def test_the_dependencies_are_the_imports_of_others_modules() -> None:
-    lines = third_party_imports().splitlines()
+    lines = third_party_imports()
 
     assert {"import libvirt", "import pandas as pd", "from lxml import etree"} <= set(lines)
     assert not [line for line in lines if "kvmkit" in line or "subprocess" in line or "__future__" in line]
