@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryFile, gettempdir
 from typing import IO, Protocol, cast
@@ -20,7 +21,7 @@ from plumbum import CommandNotFound, local
 from kvmkit.errors import CommandFailed, CommandTimeout, HostUnavailable
 from kvmkit.progress import command_runs
 
-__all__ = ["Follow", "Local", "Result", "Runner", "Ssh"]
+__all__ = ["Follow", "Local", "Result", "Runner", "Ssh", "script"]
 
 SSH_FAILED = 255
 """ssh's own exit code when it, not the command, failed (ssh(1), EXIT STATUS)."""
@@ -37,6 +38,11 @@ LOOK_SECONDS = 0.2
 
 Follow = Callable[[str], None]
 """Told each line that a command prints, soon after it is printed."""
+
+
+def script(name: str) -> str:
+    """Read a shell script that comes with kvmkit, to be sent to a host: by its path in the package."""
+    return files("kvmkit").joinpath(name).read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)

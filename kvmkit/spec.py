@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -9,12 +10,23 @@ from pydantic_core import PydanticCustomError
 
 from kvmkit.errors import InvalidSpec
 
-__all__ = ["Spec", "unshown"]
+__all__ = ["Spec", "ip_address", "unshown"]
 
 
 def unshown(message: str) -> PydanticCustomError:
     """Give a validator's error about a value that must not be shown."""
     return PydanticCustomError("unshown", "{message}", {"message": message})
+
+
+def ip_address(value: str) -> str:
+    """Refuse what is no IP address; also a zone, for which Python takes any text."""
+    try:
+        ipaddress.ip_address(value.partition("%")[0])
+    except ValueError:
+        raise ValueError("not an IPv4 or IPv6 address") from None
+    if "%" in value:
+        raise ValueError("an IP address without a zone, please")
+    return value
 
 
 class Spec(BaseModel):

@@ -6,10 +6,10 @@ import dataclasses
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
+from kvmkit.commands import script
 from kvmkit.errors import KvmkitError
 from kvmkit.practice import recorded
 
@@ -24,6 +24,7 @@ __all__ = [
     "Unit",
     "parse",
     "parse_units",
+    "read_defaults",
     "read_facts",
     "split_sections",
 ]
@@ -66,7 +67,7 @@ class Unit:
     @property
     def starts_at_boot(self) -> bool:
         """Whether systemd starts it, or listens for it, at boot."""
-        return self.enabled in ("enabled", "enabled-runtime", "static", "alias")
+        return self.enabled in ("enabled", "static", "alias")
 
 
 @dataclass(frozen=True)
@@ -135,10 +136,9 @@ def read_facts(host: Host, *, only_kvm: bool = False) -> Facts:
     """
     if host.practice:
         facts = parse(recorded("practice-facts.txt"))
-        return dataclasses.replace(facts, practice=True, defaults=_practice_defaults(host))
-    probe = files("kvmkit").joinpath("check", "probe.sh").read_text(encoding="utf-8")
-    argv = ["sh", "-s", "kvm"] if only_kvm else ["sh", "-s"]
-    result = host.run(argv, stdin=probe, timeout=PROBE_SECONDS)
+        return dataclasses.replace(facts, practice=True, defaults=read_defaults(host))
+    argv = ["sh", "-s", *(["kvm"] if only_kvm else [])]
+    result = host.run(argv, stdin=script("check/probe.sh"), timeout=PROBE_SECONDS)
     return parse(result.stdout, where=host.uri, session=host.is_session)
 
 
@@ -285,8 +285,8 @@ def _defaults(lines: list[str]) -> dict[str, frozenset[str]]:
     return {kind: frozenset(words) for kind, *words in map(str.split, lines)}
 
 
-def _practice_defaults(host: Host) -> dict[str, frozenset[str]]:
-    """Ask the test driver, whose pools and networks are its own, and not recorded."""
+def read_defaults(host: Host) -> dict[str, frozenset[str]]:
+    """Ask libvirt for `Facts.defaults`: for plans, and on the practice host, where they are not recorded."""
     with host.reading("look for the default pool and network") as connection:
         things = {"pool": connection.listAllStoragePools(), "network": connection.listAllNetworks()}
         lines = [

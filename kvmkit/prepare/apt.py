@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from importlib.resources import files
 
+from kvmkit.commands import script
 from kvmkit.prepare.manager import Change, patiently
 from kvmkit.prepare.root import Root
 
@@ -14,14 +14,8 @@ __all__ = ["Apt", "apt_change"]
 # needrestart only lists what it would restart: a restart of libvirt in between is not for it to choose.
 _APT = (
     *("env", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_MODE=l", "apt-get", "-q", "-y"),
-    *(
-        "-o",
-        "Dpkg::Use-Pty=0",
-        "-o",
-        "Dpkg::Options::=--force-confdef",
-        "-o",
-        "Dpkg::Options::=--force-confold",
-    ),
+    *("-o", "Dpkg::Use-Pty=0"),
+    *("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"),
 )
 
 
@@ -32,12 +26,12 @@ class Apt:
 
     def simulate(self, root: Root, names: Sequence[str]) -> Change:
         """By the newest lists, which are fetched into a folder of their own: the host's stay as they are."""
-        script = files("kvmkit").joinpath("prepare", "simulate-apt.sh").read_text(encoding="utf-8")
-        argv = ["env", "LC_ALL=C", "sh", "-s", *names]
-        return apt_change(patiently(root, argv, stdin=script, seconds=600).stdout)
+        # Not as an argument: should it fail, the error shows the command.
+        argv, read = ["env", "LC_ALL=C", "sh", "-s", *names], script("prepare/simulate-apt.sh")
+        return apt_change(patiently(root, argv, stdin=read, seconds=600).stdout)
 
     def simulate_removal(self, root: Root, names: Sequence[str]) -> Change:
-        """By its own simulation."""
+        """By itself: what is installed is known without lists."""
         return apt_change(patiently(root, [*_APT, "--simulate", "purge", *names]).stdout)
 
     def fetch(self, root: Root, names: Sequence[str]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import libvirt
 from lxml import etree
 
 from kvmkit.actions import action
+from kvmkit.check.facts import read_defaults
 from kvmkit.errors import Conflict, Unsupported
 from kvmkit.host import Host
 from kvmkit.plan import Plan, Step
@@ -43,14 +43,6 @@ XML = {
 }
 
 
-@dataclass(frozen=True)
-class Found:
-    """How a pool or network stands."""
-
-    active: bool
-    autostart: bool
-
-
 def plan_defaults(host: Host) -> Plan:
     """Plan the pool and the network named ``default``: defined, started, and started with the host.
 
@@ -82,38 +74,25 @@ def plan_defaults(host: Host) -> Plan:
     """
     if host.is_session:
         raise Unsupported(f"{host.uri} makes its pools itself, and has no network of its own")
-    with host.reading("look for the default pool and network") as connection:
-        found = {kind: _found(connection, kind) for kind in XML}
-    return _plan(host.uri, found)
+    return _plan(host.uri, read_defaults(host))
 
 
-def _found(connection: libvirt.virConnect, kind: str) -> Found | None:
-    thing = _find(connection, kind)
-    return None if thing is None else Found(bool(thing.isActive()), bool(thing.autostart()))
-
-
-def _plan(uri: str, found: Mapping[str, Found | None]) -> Plan:
-    steps = tuple(step for kind, thing in found.items() for step in _steps(kind, thing))
-    shown = {f"The {kind}": XML[kind] for kind, thing in found.items() if thing is None}
+def _plan(uri: str, found: Mapping[str, frozenset[str]]) -> Plan:
+    steps = tuple(step for kind, words in found.items() for step in _steps(kind, words))
+    shown = {f"The {kind}": XML[kind] for kind, words in found.items() if "defined" not in words}
     return Plan(uri=uri, title="the default pool and network", steps=steps, shown=shown)
 
 
-def _steps(kind: str, found: Found | None) -> Iterator[Step]:
-    def step(verb: str, title: str, undo: str) -> Step:
-        return Step(action=f"{kind}-{verb}", title=title, undo=undo, args={"name": NAME, "xml": XML[kind]})
-
-    if found is None:
-        yield step("define", f"define {kind} {NAME}", "undefine it")
-    if found is None or not found.active:
-        yield step("start", f"start {kind} {NAME}", "stop it")
-    if found is None or not found.autostart:
-        yield step("autostart", f"start {kind} {NAME} with the host", "no longer")
-
-
-def _find(connection: libvirt.virConnect, kind: str) -> Any:
-    """Find the pool or network; None if there is none. By list, as that is no error here."""
-    things = connection.listAllStoragePools() if kind == "pool" else connection.listAllNetworks()
-    return next((thing for thing in things if thing.name() == NAME), None)
+def _steps(kind: str, words: frozenset[str]) -> Iterator[Step]:
+    verbs = (
+        ("defined", "define", f"define {kind} {NAME}", "undefine it"),
+        ("active", "start", f"start {kind} {NAME}", "stop it"),
+        ("autostart", "autostart", f"start {kind} {NAME} with the host", "no longer"),
+    )
+    for word, verb, title, undo in verbs:
+        if word not in words:
+            args = {"name": NAME, "xml": XML[kind]}
+            yield Step(action=f"{kind}-{verb}", title=title, undo=undo, args=args)
 
 
 class _Thing:
@@ -122,21 +101,24 @@ class _Thing:
     def __init__(self, kind: str) -> None:
         self.kind = kind
 
-    def find(self, host: Host) -> Any:
-        """Find the pool or network; None if there is none."""
+    def find(self, connection: libvirt.virConnect) -> Any:
+        """Find the pool or network; None if there is none. By list, as that is no error here."""
+        things = connection.listAllStoragePools() if self.kind == "pool" else connection.listAllNetworks()
+        return next((thing for thing in things if thing.name() == NAME), None)
+
+    def look(self, host: Host) -> Any:
+        """Find it, in a connection for reading."""
         with host.reading(f"look for {self.kind} {NAME}") as connection:
-            return _find(connection, self.kind)
+            return self.find(connection)
 
 
 class Define(_Thing):
     """``name``, ``xml``: define it."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
-        """Whether it is there."""
-        return self.find(host) is not None
+        return self.look(host) is not None
 
     def make(self, host: Host, step: Step, token: str) -> None:
-        """Define it."""
         with host.changing(f"define {self.kind} {NAME}") as connection:
             if self.kind == "pool":
                 connection.storagePoolDefineXML(step.args["xml"], 0)
@@ -146,7 +128,7 @@ class Define(_Thing):
     def unmake(self, host: Host, step: Step) -> None:
         """Undefine it; volumes stay."""
         with host.changing(f"undefine {self.kind} {NAME}") as connection:
-            thing = _find(connection, self.kind)
+            thing = self.find(connection)
             if thing is None:
                 return
             if host.practice and thing.isActive():
@@ -158,14 +140,13 @@ class Start(_Thing):
     """``name``: start it."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
-        """Whether it is active."""
-        thing = self.find(host)
+        thing = self.look(host)
         return thing is not None and bool(thing.isActive())
 
     def make(self, host: Host, step: Step, token: str) -> None:
         """Start it; a pool's folder is made where it is missing."""
         with host.changing(f"start {self.kind} {NAME}") as connection:
-            thing = _find(connection, self.kind)
+            thing = self.find(connection)
             if self.kind == "pool":
                 thing.build(0)
             thing.create()
@@ -173,7 +154,7 @@ class Start(_Thing):
     def unmake(self, host: Host, step: Step) -> None:
         """Stop it, unless a running VM is in the network."""
         with host.changing(f"stop {self.kind} {NAME}") as connection:
-            thing = _find(connection, self.kind)
+            thing = self.find(connection)
             if thing is None or not thing.isActive():
                 return
             users = [d.name() for d in connection.listAllDomains() if d.isActive() and _in_network(d)]
@@ -192,21 +173,18 @@ class Autostart(_Thing):
     """``name``: have it start with the host."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
-        """Whether it does."""
-        thing = self.find(host)
+        thing = self.look(host)
         return thing is not None and bool(thing.autostart())
 
     def make(self, host: Host, step: Step, token: str) -> None:
-        """Turn it on."""
         self._set(host, on=True)
 
     def unmake(self, host: Host, step: Step) -> None:
-        """Turn it off."""
         self._set(host, on=False)
 
     def _set(self, host: Host, *, on: bool) -> None:
         with host.changing(f"set autostart of {self.kind} {NAME}") as connection:
-            thing = _find(connection, self.kind)
+            thing = self.find(connection)
             if thing is not None:
                 thing.setAutostart(int(on))
 

@@ -6,21 +6,21 @@ import base64
 import difflib
 import hashlib
 import re
-from collections.abc import Sequence
-from importlib.resources import files
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from kvmkit.actions import action
+from kvmkit.commands import script
 from kvmkit.errors import Conflict
 from kvmkit.host import Host
 from kvmkit.plan import Step
-from kvmkit.prepare.lines import edited
+from kvmkit.prepare import lines
 from kvmkit.prepare.root import Root, as_root
 
 __all__ = [
-    "FileEdit",
     "diff",
     "edit_file",
+    "edited",
     "fingerprint",
     "kept_copy",
     "look",
@@ -51,8 +51,8 @@ def diff(path: str, before: bytes | None, after: bytes | None) -> str:
     """Show a change as ``diff -u`` does, without passwords."""
     old, new = (masked(text_of(content)).splitlines() for content in (before, after))
     was, is_ = ("/dev/null" if content is None else path for content in (before, after))
-    lines = difflib.unified_diff(old, new, was, is_, lineterm="")
-    return "\n".join(lines).encode(errors="replace").decode()
+    told = difflib.unified_diff(old, new, was, is_, lineterm="")
+    return "\n".join(told).encode(errors="replace").decode()
 
 
 def look(root: Root, paths: Sequence[str]) -> dict[str, bytes | None]:
@@ -66,8 +66,7 @@ def look(root: Root, paths: Sequence[str]) -> dict[str, bytes | None]:
     found: dict[str, bytes | None] = {}
     if not paths:
         return found
-    lines = _script(root, "look", *paths).splitlines()
-    for path, line in zip(paths, lines, strict=True):
+    for path, line in zip(paths, _script(root, "look", *paths).splitlines(), strict=True):
         kind, _, content = line.partition(" ")
         if kind in ("link", "other"):
             what = "a symbolic link" if kind == "link" else "no plain file"
@@ -92,11 +91,16 @@ def remove_file(path: str, before: bytes) -> Step:
     return Step(action="file-remove", title=f"move {path} aside", undo="put it back", args=args)
 
 
-def edit_file(path: str, before: bytes, lines: dict[str, str]) -> Step:
-    """Plan to change lines of a file; as :func:`kvmkit.prepare.lines.edited`."""
-    args = {"path": path, "before": fingerprint(path, before), "lines": lines}
-    title = f"edit {path}: {', '.join(line or f'{key} not set' for key, line in lines.items())}"
+def edit_file(path: str, before: bytes, settings: dict[str, str]) -> Step:
+    """Plan to change lines of a file; as :func:`edited`."""
+    args = {"path": path, "before": fingerprint(path, before), "lines": settings}
+    title = f"edit {path}: {', '.join(line or f'{key} not set' for key, line in settings.items())}"
     return Step(action="file-edit", title=title, undo="put the old one back", args=args)
+
+
+def edited(content: bytes | None, settings: Mapping[str, str]) -> bytes:
+    """Set keys of a file, whatever it is; as :func:`kvmkit.prepare.lines.edited`."""
+    return lines.edited(text_of(content), settings).encode("utf-8", "surrogateescape")
 
 
 def fingerprint(path: str, content: bytes | None) -> str:
@@ -117,8 +121,7 @@ def _kept(step: Step) -> str:
 
 
 def _script(root: Root, *words: str, stdin: str = "") -> str:
-    script = files("kvmkit").joinpath("prepare", "files.sh").read_text(encoding="utf-8")
-    return root.run(["sh", "-c", script, "sh", *words], stdin=stdin).stdout
+    return root.run(["sh", "-c", script("prepare/files.sh"), "sh", *words], stdin=stdin).stdout
 
 
 def _replace(root: Root, step: Step, after: bytes | None) -> None:
@@ -145,38 +148,22 @@ def _put_back(root: Root, step: Step) -> None:
     _script(root, "forget", path, kept)
 
 
-class FileWrite:
-    """``path``, ``before`` (fingerprint), ``after`` (text): put a file in place."""
+class FileReplace:
+    """``path``, ``before`` (fingerprint), ``after`` (text): replace a file; without `after` remove it."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
-        """Whether it is there; anything else than what was planned on is somebody's."""
+        """Whether it is so; anything else than what was planned on is somebody's."""
         now = _now(host, step)
-        return _is(host, step, state, now, wanted=now == step.args["after"].encode())
+        return _is(host, step, state, now, wanted=now == self._after(step))
 
     def make(self, host: Host, step: Step, token: str) -> None:
-        """Write it."""
-        _replace(as_root(host), step, step.args["after"].encode())
+        _replace(as_root(host), step, self._after(step))
 
     def unmake(self, host: Host, step: Step) -> None:
-        """Put back what was there, or remove it."""
         _put_back(as_root(host), step)
 
-
-class FileRemove:
-    """``path``, ``before`` (fingerprint): move a file out of the way."""
-
-    def made(self, host: Host, step: Step, state: str, token: str) -> bool:
-        """Whether it is gone."""
-        now = _now(host, step)
-        return _is(host, step, state, now, wanted=now is None)
-
-    def make(self, host: Host, step: Step, token: str) -> None:
-        """Move it aside."""
-        _replace(as_root(host), step, None)
-
-    def unmake(self, host: Host, step: Step) -> None:
-        """Put it back."""
-        _put_back(as_root(host), step)
+    def _after(self, step: Step) -> bytes | None:
+        return step.args["after"].encode() if "after" in step.args else None
 
 
 class FileEdit:
@@ -184,23 +171,16 @@ class FileEdit:
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
         """Whether the lines are so; once made, nothing else may have changed either."""
-        path = step.args["path"]
-        now, copy = look(as_root(host), [path, _kept(step)]).values()
+        now, copy = look(as_root(host), [step.args["path"], _kept(step)]).values()
         ours = state in ("done", "undoing") and copy is not None
-        wanted = _edited(copy if ours else now, step)
-        return _is(host, step, state, now, wanted=now is not None and now == wanted)
+        wanted = edited(copy if ours else now, step.args["lines"])
+        return _is(host, step, state, now, wanted=now == wanted)
 
     def make(self, host: Host, step: Step, token: str) -> None:
-        """Edit it."""
-        _replace(as_root(host), step, _edited(_now(host, step), step))
+        _replace(as_root(host), step, edited(_now(host, step), step.args["lines"]))
 
     def unmake(self, host: Host, step: Step) -> None:
-        """Put back what was there."""
         _put_back(as_root(host), step)
-
-
-def _edited(content: bytes | None, step: Step) -> bytes:
-    return edited(text_of(content), step.args["lines"]).encode("utf-8", "surrogateescape")
 
 
 def _now(host: Host, step: Step) -> bytes | None:
@@ -217,6 +197,6 @@ def _is(host: Host, step: Step, state: str, now: bytes | None, *, wanted: bool) 
     raise Conflict(f"{path} on {host.uri} was changed by somebody meanwhile and is left alone; {way}")
 
 
-action("file-write", FileWrite(), gradual=True, rehearsed=True)
-action("file-remove", FileRemove(), gradual=True, rehearsed=True)
+action("file-write", FileReplace(), gradual=True, rehearsed=True)
+action("file-remove", FileReplace(), gradual=True, rehearsed=True)
 action("file-edit", FileEdit(), gradual=True, rehearsed=True)

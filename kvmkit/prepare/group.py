@@ -83,16 +83,13 @@ class GroupAdd:
     """``user``, ``group``: add an account to a group."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
-        """Whether it is in it."""
         groups = as_root(host).run(["id", "-Gn", "--", step.args["user"]]).stdout.split()
         return step.args["group"] in groups
 
     def make(self, host: Host, step: Step, token: str) -> None:
-        """Add it."""
         as_root(host).run(["usermod", "-aG", step.args["group"], "--", step.args["user"]])
 
     def unmake(self, host: Host, step: Step) -> None:
-        """Take it out."""
         as_root(host).run(["gpasswd", "-d", step.args["user"], step.args["group"]])
 
 

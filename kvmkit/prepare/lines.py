@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-__all__ = ["edited", "value_of"]
+__all__ = ["edited"]
 
 # A value of qemu.conf (virconf.c): string, number or list; what follows it is a comment.
 _VALUE = r"""(?:"[^"\n]*"|'[^'\n]*'|\[[^]]*\]|[^\s#"'[]+)"""
@@ -30,12 +30,6 @@ def edited(text: str, lines: Mapping[str, str]) -> str:
     for key, line in lines.items():
         text = _set(text, key, line) if line else _unset(text, key)
     return text
-
-
-def value_of(text: str, key: str) -> str:
-    """Give a key's value as it is written; empty if it is not set. Of two libvirt takes the first."""
-    found = re.search(rf"^[ \t]*{re.escape(key)}[ \t]*=[ \t]*({_VALUE})", text, re.MULTILINE)
-    return found[1] if found else ""
 
 
 def _set(text: str, key: str, line: str) -> str:

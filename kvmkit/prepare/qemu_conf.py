@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from kvmkit.actions import action
-from kvmkit.check.facts import Facts, Unit, read_facts
+from kvmkit.check.facts import Facts, read_facts
 from kvmkit.errors import InvalidSpec, Unsupported, WrongState
 from kvmkit.host import Host
 from kvmkit.plan import Plan, Step
 from kvmkit.practice import recorded
-from kvmkit.prepare.files import FileEdit, diff, edit_file, look, text_of
-from kvmkit.prepare.lines import edited
+from kvmkit.prepare.files import FileEdit, diff, edit_file, edited, look, text_of
 from kvmkit.prepare.root import Root, as_root
-from kvmkit.prepare.service import restart
-from kvmkit.spec import Spec
+from kvmkit.prepare.service import may_run, restart
+from kvmkit.spec import Spec, ip_address
 
 __all__ = ["QemuConfSpec", "plan_qemu_conf"]
 
@@ -31,14 +29,7 @@ ROOT = ("root", "+0")
 
 
 def _address(value: str) -> str:
-    if value:
-        try:
-            ipaddress.ip_address(value.partition("%")[0])
-        except ValueError:
-            raise ValueError("not an IPv4 or IPv6 address") from None
-        if "%" in value:
-            raise ValueError("an IP address without a zone, please")
-    return value
+    return value and ip_address(value)
 
 
 def _other(value: str) -> str:
@@ -119,15 +110,13 @@ class QemuConfSpec(Spec):
     @property
     def lines(self) -> dict[str, str]:
         """Each key with its line; empty for one that is commented out."""
-        values = {
-            name: f'"{value}"' for name in ("vnc_listen", "user", "group") if (value := getattr(self, name))
-        }
+        words = {name: getattr(self, name) for name in ("vnc_listen", "user", "group")}
+        values = {name: f'"{value}"' for name, value in words.items() if value}
         if self.dynamic_ownership:
             values["dynamic_ownership"] = self.dynamic_ownership
         values |= _settings(self.other)
-        return {key: f"{key} = {value}" for key, value in values.items()} | dict.fromkeys(
-            self.unset.split(), ""
-        )
+        lines = {key: f"{key} = {value}" for key, value in values.items()}
+        return lines | dict.fromkeys(self.unset.split(), "")
 
 
 def plan_qemu_conf(host: Host, spec: QemuConfSpec) -> Plan:
@@ -195,30 +184,22 @@ def _check_accounts(root: Root, spec: QemuConfSpec) -> None:
 
 
 def _plan(uri: str, spec: QemuConfSpec, facts: Facts, content: bytes) -> Plan:
-    after = edited(text_of(content), spec.lines).encode("utf-8", "surrogateescape")
+    after = edited(content, spec.lines)
     if after == content:
         return Plan(uri=uri, title="change qemu.conf", steps=())
-    units = [name for name in DAEMONS if _may_run(facts.units or {}, name)]
+    # One that starts when somebody connects may do so before the file is changed.
+    units = [name for name in DAEMONS if may_run(facts.units or {}, name)]
+    named = ", ".join(units)
     edit = edit_file(PATH, content, spec.lines)
-    undo = f"{edit.undo}, and restart {', '.join(units)}" if units else edit.undo
-    steps = [
-        edit.model_copy(
-            update={"action": "qemu-conf-edit", "undo": undo, "args": edit.args | {"units": units}}
-        )
-    ]
+    undo = f"{edit.undo}, and restart {named}" if units else edit.undo
+    args = edit.args | {"units": units}
+    steps = [edit.model_copy(update={"action": "qemu-conf-edit", "undo": undo, "args": args})]
     if units:
-        title = f"restart {', '.join(units)}; VMs go on running"
-        undo = "nothing to take back"
+        title, undo = f"restart {named}; VMs go on running", "nothing to take back"
         steps.append(Step(action="service-restart", title=title, undo=undo, args={"units": units}))
     shown = {PATH: diff(PATH, content, after)}
     notes = tuple(_notes(spec, text_of(content)))
     return Plan(uri=uri, title="change qemu.conf", steps=tuple(steps), notes=notes, shown=shown)
-
-
-def _may_run(units: Mapping[str, Unit], service: str) -> bool:
-    """Whether it runs, or starts whenever somebody connects: perhaps before the file is changed."""
-    names = (service, service.replace(".service", ".socket"))
-    return any(name in units and units[name].active == "active" for name in names)
 
 
 def _notes(spec: QemuConfSpec, text: str) -> Iterator[str]:

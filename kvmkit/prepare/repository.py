@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StrictBool
 
 from kvmkit.check.facts import read_facts
+from kvmkit.commands import script
 from kvmkit.errors import InvalidSpec
 from kvmkit.host import Host
 from kvmkit.plan import Plan, Step
@@ -191,8 +191,7 @@ def _read(root: Root, manager: str, path: str) -> Mapping[str, bytes | None]:
 
 
 def _ask(root: Root, spec: RepositorySpec, manager: str, path: str, text: str) -> None:
-    script = files("kvmkit").joinpath("prepare", "repository.sh").read_text(encoding="utf-8")
-    argv = ["sh", "-c", script, "sh", manager, path.rpartition("/")[2]]
+    argv = ["sh", "-c", script("prepare/repository.sh"), "sh", manager, path.rpartition("/")[2]]
     result = root.run(argv, stdin=text, timeout=ASK_SECONDS, ok=False)
     if result.exit_code:
         said = (result.stderr.strip() or "no reason was given").splitlines()[-1].strip(" .")
@@ -203,12 +202,8 @@ def _ask(root: Root, spec: RepositorySpec, manager: str, path: str, text: str) -
 
 def _see_to_a_key(root: Root) -> None:
     if root.run(["rpm", "-q", "gpg-pubkey"], ok=False).exit_code:
-        raise InvalidSpec(
-            {
-                "gpgkey": f"'': {root.host.uri} trusts no key yet, so dnf would install nothing, from "
-                "anywhere; give the repository's key, or turn gpgcheck off"
-            }
-        )
+        none = f"'': {root.host.uri} trusts no key yet, so dnf would install nothing, from anywhere"
+        raise InvalidSpec({"gpgkey": f"{none}; give the repository's key, or turn gpgcheck off"})
 
 
 def _plan(uri: str, spec: RepositorySpec, path: str, text: str, found: Mapping[str, bytes | None]) -> Plan:
@@ -219,8 +214,8 @@ def _plan(uri: str, spec: RepositorySpec, path: str, text: str, found: Mapping[s
         steps.append(write_file(path, before, text))
         shown[path] = diff(path, before, text.encode())
     if not spec.keep_others:
-        others = {other: content for other, content in found.items() if other != path}
-        steps += [remove_file(other, content) for other, content in others.items() if content is not None]
+        others = ((other, old) for other, old in found.items() if other != path)
+        steps += [remove_file(other, old) for other, old in others if old is not None]
     notes = tuple(_notes(spec))
     return Plan(uri=uri, title=f"repository {spec.name}", steps=tuple(steps), notes=notes, shown=shown)
 

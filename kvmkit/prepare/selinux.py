@@ -12,8 +12,7 @@ from kvmkit.check.facts import Facts, read_facts
 from kvmkit.errors import InvalidSpec, Unsupported
 from kvmkit.host import Host
 from kvmkit.plan import Plan, Step
-from kvmkit.prepare.files import diff, edit_file, text_of, write_file
-from kvmkit.prepare.lines import edited
+from kvmkit.prepare.files import diff, edit_file, edited, write_file
 from kvmkit.prepare.root import as_root
 from kvmkit.prepare.selinux_steps import CONFIG, State, in_use, read_state
 from kvmkit.spec import Spec
@@ -21,13 +20,14 @@ from kvmkit.spec import Spec
 __all__ = ["SELinuxSpec", "plan_selinux"]
 
 RELABEL = "/.autorelabel"
+FOLDER = re.compile(r"(/[\w.+-]+)+")
 # Files there have no labels of their own: a boolean lets VMs use all of them (virt_selinux(8)).
 BOOLEANS = {"nfs": "virt_use_nfs", "nfs4": "virt_use_nfs", "cifs": "virt_use_samba", "smb2": "virt_use_samba"}
 
 
 def _folders(value: str) -> str:
     for folder in value.split():
-        if not re.fullmatch(r"(/[\w.+-]+)+", folder, re.ASCII) or "/.." in folder:
+        if not (folder.isascii() and FOLDER.fullmatch(folder)) or "/.." in folder:
             raise ValueError(f"{folder!r} is no plain absolute path of a folder")
     return value
 
@@ -95,9 +95,8 @@ def plan_selinux(host: Host, spec: SELinuxSpec) -> Plan:
     """
     facts = read_facts(host)
     if not facts.selinux_config and "selinux" not in facts.values:
-        other = (
-            "its kernel confines VMs by AppArmor" if facts.values.get("apparmor") == "Y" else "nor AppArmor"
-        )
+        apparmor = facts.values.get("apparmor") == "Y"
+        other = "its kernel confines VMs by AppArmor" if apparmor else "nor AppArmor"
         raise Unsupported(f"{host.uri} has no SELinux; {other}")
     root = as_root(host)
     folders = spec.folders.split() or _pool_folders(facts)
@@ -116,7 +115,7 @@ def plan_selinux(host: Host, spec: SELinuxSpec) -> Plan:
 
 
 def _pool_folders(facts: Facts) -> list[str]:
-    return [str(pool.folder) for pool in facts.pools if re.fullmatch(r"(/[\w.+-]+)+", str(pool.folder))]
+    return [str(pool.folder) for pool in facts.pools if FOLDER.fullmatch(str(pool.folder))]
 
 
 def _plan(uri: str, spec: SELinuxSpec, state: State) -> Plan:
@@ -127,10 +126,10 @@ def _plan(uri: str, spec: SELinuxSpec, state: State) -> Plan:
         notes.append(
             "SELinux is off, so files have no labels: a reboot in permissive mode gives them; then plan again"
         )
-    shown = {}
-    after = edited(text_of(state.config), {"SELINUX": f"SELINUX={boot}"}).encode("utf-8", "surrogateescape")
+    shown, settings = {}, {"SELINUX": f"SELINUX={boot}"}
+    after = edited(state.config, settings)
     if after != state.config:
-        steps.append(edit_file(CONFIG, state.config, {"SELINUX": f"SELINUX={boot}"}))
+        steps.append(edit_file(CONFIG, state.config, settings))
         shown[CONFIG] = diff(CONFIG, state.config, after)
         if state.mode == "Disabled" and boot != "disabled":
             steps.append(write_file(RELABEL, None, ""))
@@ -163,7 +162,6 @@ def _label_steps(spec: SELinuxSpec, state: State) -> Iterator[Step]:
         needs_rule = folder.policy != spec.label
         if not (needs_rule or folder.wrong):
             continue
-        before = state.rules.get(folder.rule, "")
         number = len(folder.labels) if needs_rule else folder.wrong
         count = f"{number} file{'s' * (number != 1)}"
         rule = f"a rule that {folder.path} is {spec.label}, and " if needs_rule else ""
@@ -176,7 +174,7 @@ def _label_steps(spec: SELinuxSpec, state: State) -> Iterator[Step]:
                 "folder": folder.path,
                 "label": spec.label,
                 "rule": folder.rule if needs_rule else "",
-                "rule_before": before,
+                "rule_before": state.rules.get(folder.rule, ""),
                 "labels": kept,
             },
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 
 from kvmkit.actions import action
+from kvmkit.commands import script
 from kvmkit.errors import KvmkitError
 from kvmkit.host import Host
 from kvmkit.plan import Step
@@ -54,8 +54,7 @@ def read_state(root: Root, folders: Sequence[str]) -> State:
 
 
 def _script(root: Root, *words: str) -> str:
-    script = files("kvmkit").joinpath("prepare", "selinux.sh").read_text(encoding="utf-8")
-    return root.run(["sh", "-c", script, "sh", *words], timeout=LABEL_SECONDS).stdout
+    return root.run(["sh", "-c", script("prepare/selinux.sh"), "sh", *words], timeout=LABEL_SECONDS).stdout
 
 
 def parse_state(text: str, config: bytes) -> State:
@@ -103,13 +102,11 @@ class SelinuxLabel:
         return bool(found) and found[0].policy == step.args["label"] and not found[0].wrong
 
     def make(self, host: Host, step: Step, token: str) -> None:
-        """Set the rule and restore the labels by it."""
         root = as_root(host)
         _set_rule(root, step.args["rule"], step.args["label"])
         _script(root, "restore", step.args["folder"])
 
     def unmake(self, host: Host, step: Step) -> None:
-        """Give back rule and labels."""
         root, rule = as_root(host), step.args["rule"]
         _set_rule(root, rule, step.args["rule_before"])
         now = read_state(root, [step.args["folder"]]).folders
@@ -141,32 +138,28 @@ class SelinuxBoolean:
     """``name``: turn a boolean on, now and at boot."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
-        """Whether it is on."""
         return as_root(host).run(["getsebool", step.args["name"]]).stdout.strip().endswith(" on")
 
     def make(self, host: Host, step: Step, token: str) -> None:
-        """Turn it on."""
-        as_root(host).run(["setsebool", "-P", step.args["name"], "on"], timeout=LABEL_SECONDS)
+        self._set(host, step, "on")
 
     def unmake(self, host: Host, step: Step) -> None:
-        """Turn it off."""
-        as_root(host).run(["setsebool", "-P", step.args["name"], "off"], timeout=LABEL_SECONDS)
+        self._set(host, step, "off")
+
+    def _set(self, host: Host, step: Step, value: str) -> None:
+        as_root(host).run(["setsebool", "-P", step.args["name"], value], timeout=LABEL_SECONDS)
 
 
 class SelinuxMode:
     """``mode``, ``before``: Enforcing or Permissive, until the next boot."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
-        """Whether it is so."""
-        mode: str = step.args["mode"]
-        return as_root(host).run(["getenforce"]).stdout.strip() == mode
+        return as_root(host).run(["getenforce"]).stdout.strip() == str(step.args["mode"])
 
     def make(self, host: Host, step: Step, token: str) -> None:
-        """Set it."""
         as_root(host).run(["setenforce", step.args["mode"]])
 
     def unmake(self, host: Host, step: Step) -> None:
-        """Set it as it was."""
         as_root(host).run(["setenforce", step.args["before"]])
 
 

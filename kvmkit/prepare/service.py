@@ -12,7 +12,7 @@ from kvmkit.host import Host
 from kvmkit.plan import Plan, Step
 from kvmkit.prepare.root import Root, as_root
 
-__all__ = ["plan_service", "refuse_while_vms_run", "restart"]
+__all__ = ["may_run", "plan_service", "refuse_while_vms_run", "restart"]
 
 # libvirt's documentation, "Libvirt Daemons", section "Switching to modular daemons".
 MODULAR = ("qemu", "interface", "network", "nodedev", "nwfilter", "secret", "storage")
@@ -64,10 +64,8 @@ def _read(root: Root) -> dict[str, Unit]:
     names = [line.split()[0] for line in listed.splitlines() if line.strip()]
     if not names:
         return {}
-    properties = [
-        word for name in ("Id", "LoadState", "ActiveState", "UnitFileState") for word in ("-p", name)
-    ]
-    return parse_units(root.run(["systemctl", "show", *properties, *names]).stdout.splitlines()) or {}
+    shown = root.run(["systemctl", "show", "-p", "Id,LoadState,ActiveState,UnitFileState", *names]).stdout
+    return parse_units(shown.splitlines()) or {}
 
 
 def _plan(uri: str, units: Mapping[str, Unit]) -> Plan:
@@ -80,11 +78,10 @@ def _plan(uri: str, units: Mapping[str, Unit]) -> Plan:
             f"{masked[0]} is masked on {uri}: somebody wants it never to start; if that is over, "
             f"run `systemctl unmask {masked[0]}` there"
         )
-    title = f"start {', '.join(services)}, now and at boot"
     before = {name: [unit.active, unit.enabled] for name, unit in sorted(units.items())}
     step = Step(
         action="service-start",
-        title=title,
+        title=f"start {', '.join(services)}, now and at boot",
         undo="enable and run what was enabled and ran before",
         args={"units": services, "before": before},
     )
@@ -107,23 +104,20 @@ def _services(units: Mapping[str, Unit]) -> list[str]:
 
 def _stand(units: Mapping[str, Unit], services: Sequence[str]) -> bool:
     """Whether all are enabled, and run or are listened for: an idle modular daemon ends by itself."""
+    enabled = [name for name in services if name in units and units[name].starts_at_boot]
+    return enabled == [*services] and all(may_run(units, name) for name in services)
 
-    def active(name: str) -> bool:
-        return name in units and units[name].active == "active"
 
-    return all(
-        name in units
-        and units[name].enabled in ("enabled", "static", "alias")
-        and (active(name) or active(name.replace(".service", ".socket")))
-        for name in services
-    )
+def may_run(units: Mapping[str, Unit], service: str) -> bool:
+    """Whether a service runs, or starts whenever somebody connects."""
+    names = (service, service.replace(".service", ".socket"))
+    return any(name in units and units[name].active == "active" for name in names)
 
 
 class ServiceStart:
     """``units``, ``before`` (unit: active, enabled): enable and start."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
-        """Whether all are enabled and run."""
         return _stand(_read(as_root(host)), step.args["units"])
 
     def make(self, host: Host, step: Step, token: str) -> None:
@@ -132,7 +126,6 @@ class ServiceStart:
         _answers(host, step.args["units"])
 
     def unmake(self, host: Host, step: Step) -> None:
-        """Put back what was enabled and what ran."""
         root, before = as_root(host), step.args["before"]
         units = _read(root)
         was = {name: before.get(name, ["inactive", "disabled"]) for name in units}
@@ -161,7 +154,6 @@ class ServiceRestart:
         return state == "done"
 
     def make(self, host: Host, step: Step, token: str) -> None:
-        """Restart them, and open the URI."""
         restart(host, step.args["units"])
 
     def unmake(self, host: Host, step: Step) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StrictBool, model_validator
 
-from kvmkit.spec import Spec
+from kvmkit.spec import Spec, ip_address
 
 __all__ = ["VMSpec"]
 
@@ -39,16 +38,6 @@ def _volume(value: str) -> str:
     if "/" in value and not value.startswith("/"):
         raise ValueError("either the name of a volume or a path on the host that begins with '/'")
     return _plain(value)
-
-
-def _address(value: str) -> str:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        raise ValueError("not an IPv4 or IPv6 address") from None
-    if "%" in value:  # Python takes any text for the zone
-        raise ValueError("an IP address without a zone, please")
-    return value
 
 
 def _port(value: int) -> int:
@@ -135,7 +124,7 @@ the first a letter or digit
     bridge: Interface = ""
     graphics: Literal["vnc", "spice", "none"] = "vnc"
     vnc_port: Annotated[int, AfterValidator(_port)] = -1
-    vnc_listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
+    vnc_listen: Annotated[str, AfterValidator(ip_address)] = "127.0.0.1"
     os: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = "detect"
     firmware: Literal["bios", "efi"] = "bios"
     autostart: StrictBool = False

@@ -1,11 +1,13 @@
 """Lines of a file are set as a person would: in place, with the rest as it was."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kvmkit.practice import recorded
-from kvmkit.prepare.lines import edited, value_of
+from kvmkit.prepare.lines import edited
 
 QEMU_CONF = recorded("practice-qemu.conf")
 
@@ -55,6 +57,12 @@ def test_the_articles_four_lines_take_the_places_of_the_defaults() -> None:
         '#group = "libvirt-qemu"': 'group = "root"',
         "#dynamic_ownership = 1": "dynamic_ownership = 0",
     }
+
+
+def value_of(text: str, key: str) -> str:
+    """Read a key as libvirt does: of two lines the first counts."""
+    found = re.search(rf"^{key} = ([^\s#]+)", text, re.MULTILINE)
+    return found[1] if found else ""
 
 
 LINE = st.sampled_from(
