@@ -20,7 +20,7 @@ class Step(BaseModel):
     Attributes
     ----------
     action
-        The name under which the code that makes it is registered (:mod:`kvmkit.actions`).
+        The name under which the code that makes it is registered.
     title, undo
         What it does and how that is taken back, for a person.
     lost
