@@ -43,7 +43,7 @@ async function render({ model, el }) {
     const attached = model.get("state") === "attached";
     el.dataset.state = model.get("state");
     status.textContent = `${model.get("title")}: ${attached ? "attached" : model.get("why")}`;
-    hint.textContent = attached && seen === 0 ? QUIET : LEAVE;
+    hint.textContent = model.get("_fault") || (attached && seen === 0 ? QUIET : LEAVE);
     leave.disabled = model.get("state") === "left";
     size.disabled = !attached;
   }
@@ -106,7 +106,7 @@ async function render({ model, el }) {
   };
   leave.onclick = () => model.send({ kind: "leave" });
   model.on("msg:custom", show);
-  model.on("change:state change:why", say);
+  model.on("change:state change:why change:_fault", say);
   model.on("comm_live_update", orphaned); // ipywidgets' own event, when a model loses its kernel
   const sizes = new ResizeObserver(fitted);
   sizes.observe(screen);
@@ -118,7 +118,7 @@ async function render({ model, el }) {
 
   return () => {
     model.off("msg:custom", show);
-    model.off("change:state change:why", say);
+    model.off("change:state change:why change:_fault", say);
     model.off("comm_live_update", orphaned);
     sizes.disconnect();
     themes.disconnect();

@@ -14,6 +14,7 @@ import anywidget
 import traitlets
 
 from kvmkit.errors import Unsupported, WrongState
+from kvmkit.forms.shown import seen
 from kvmkit.host import Host
 from kvmkit.vm.session import Session, State
 from kvmkit.vm.transcript import readable
@@ -95,6 +96,7 @@ class Console(anywidget.AnyWidget):
     title = traitlets.Unicode().tag(sync=True)
     state = traitlets.Unicode().tag(sync=True)
     why = traitlets.Unicode().tag(sync=True)
+    _fault = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, session: Session, *, force: bool) -> None:
         self._session: Session | None = session
@@ -105,7 +107,7 @@ class Console(anywidget.AnyWidget):
         self._newest = ""
         where = session.host.uri.partition("?")[0]  # a key file's name would fill the line
         super().__init__(title=f"Console of VM {session.name} on {where}")
-        self.on_msg(self._asked)
+        self.on_msg(seen(self._asked, self._show_fault))
         try:
             session.open(self._came, self._changed, force=force)
         except BaseException:
@@ -161,6 +163,9 @@ class Console(anywidget.AnyWidget):
     def _changed(self, state: State, why: str) -> None:
         self.why = why
         self.state = state
+
+    def _show_fault(self, text: str) -> None:
+        self._fault = text
 
     def _asked(self, _widget: object, message: dict[str, Any], _buffers: object) -> None:
         """Do what a view of the page asks for."""

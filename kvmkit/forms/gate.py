@@ -205,8 +205,8 @@ class ApplyForm(Shown):
             if not self._done.is_set():
                 self._say(f"{how}: {self.plan.title} ({len(self.plan.steps)} steps) … {what}")
 
-    def _say(self, text: str, colour: str = "inherit") -> None:
-        self._state.value = message(text, colour)
+    def _say(self, text: str, style: str = "") -> None:
+        self._state.value = message(text, style)
 
     def __repr__(self) -> str:
         if self._report:

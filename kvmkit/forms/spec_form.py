@@ -16,14 +16,14 @@ from kvmkit.bridge.spec import BridgeSpec
 from kvmkit.errors import InvalidSpec, KvmkitError
 from kvmkit.forms.choices import choices
 from kvmkit.forms.fields import blank, field_widget, help_texts, label
-from kvmkit.forms.shown import GREY, NO_SHORTCUTS, RED, Shown, copyable, message
+from kvmkit.forms.shown import FAINT, NO_SHORTCUTS, RED, Shown, copyable, message
 from kvmkit.host import Host
+from kvmkit.install.plan import plan_vm
 from kvmkit.plan import Plan
 from kvmkit.prepare.qemu_conf import QemuConfSpec, plan_qemu_conf
 from kvmkit.prepare.repository import RepositorySpec, plan_repository
 from kvmkit.prepare.selinux import SELinuxSpec, plan_selinux
 from kvmkit.spec import Spec
-from kvmkit.vm.create import plan_vm
 from kvmkit.vm.spec import VMSpec
 
 __all__ = ["SpecForm", "form"]
@@ -40,7 +40,9 @@ PLANS: Mapping[type[Spec], Callable[[Host, Any], Plan]] = {
 """What makes a plan of a spec alone, and with it the commands and the XML that it stands for."""
 
 
-def form(spec_class: type[S], host: Host | None = None, **defaults: Any) -> SpecForm[S]:
+def form(
+    spec_class: type[S], host: Host | None = None, vm: SpecForm[VMSpec] | None = None, **defaults: Any
+) -> SpecForm[S]:
     """Show a form for a spec: one field a line, its help or its error beside it.
 
     Under it stands the Python call that it is. *Preview* asks the host, which may object to a field, for the
@@ -53,6 +55,8 @@ def form(spec_class: type[S], host: Host | None = None, **defaults: Any) -> Spec
     host
         Where to read what can be chosen (network cards, bridges, pools, networks, images and ISOs), and
         what a preview is made for.
+    vm
+        For :class:`InstallSpec`, the form of the VM that the system gets into: a preview is of both.
     **defaults
         What the fields hold at first; in a runbook, its parameters.
 
@@ -78,7 +82,7 @@ def form(spec_class: type[S], host: Host | None = None, **defaults: Any) -> Spec
     >>> web1.spec.memory_mib
     2048
     """
-    return SpecForm(spec_class, host, defaults)
+    return SpecForm(spec_class, host, vm, defaults)
 
 
 class SpecForm(Shown, Generic[S]):
@@ -86,6 +90,8 @@ class SpecForm(Shown, Generic[S]):
 
     Attributes
     ----------
+    spec_class : type
+        What is filled in.
     fields : dict
         Field name to its widget.
     errors : dict
@@ -94,39 +100,48 @@ class SpecForm(Shown, Generic[S]):
         The spec that was last read from ``.spec``: what a plan was made from.  None before.
     """
 
-    def __init__(self, spec_class: type[S], host: Host | None, defaults: dict[str, Any]) -> None:
-        self._class, self._host = spec_class, host
+    def __init__(
+        self, spec_class: type[S], host: Host | None, vm: SpecForm[VMSpec] | None, defaults: dict[str, Any]
+    ) -> None:
+        self.spec_class, self._host, self._vm = spec_class, host, vm
         self.taken: S | None = None
         self.errors: dict[str, str] = {}
         self._choices = choices(host, spec_class) if host else {}
         self.fields = self._make_fields(defaults)
         self._help = help_texts(spec_class)
         self._notes = {name: widgets.HTML() for name in self.fields}
-        self._call = widgets.HTML(layout={"width": "100%"}).add_class("kvmkit-call")
-        self._preview = widgets.HTML(layout={"width": "100%"}).add_class("kvmkit-previewed")
+        self._call = widgets.HTML(layout={"width": "auto"}).add_class("kvmkit-call")
+        self._preview = widgets.HTML(layout={"width": "auto"}).add_class("kvmkit-previewed")
         self._button = widgets.Button(description="Preview").add_class("kvmkit-preview")
         self._button.on_click(self._seen(self._clicked))
         for name, note in self._notes.items():
             note.add_class(f"kvmkit-{name}-note")
-            self.fields[name].observe(self._seen(self._edited), names="value")
+        for form in self._previewed:
+            for field in form.fields.values():
+                field.observe(self._seen(self._edited), names="value")
         rows = [widgets.HBox([self.fields[name], note]) for name, note in self._notes.items()]
-        preview = [self._button, self._preview] if host and spec_class in PLANS else []
+        preview = [self._button, self._preview] if host and (vm or spec_class in PLANS) else []
         super().__init__([*rows, self._call, *preview])
         self._edited()
 
     def _make_fields(self, defaults: dict[str, Any]) -> dict[str, Any]:
-        known = self._class.model_fields
+        known = self.spec_class.model_fields
         if unknown := [name for name in defaults if name not in known]:
             raise InvalidSpec({name: f"no such field; there are: {', '.join(known)}" for name in unknown})
         values = {name: blank(info) for name, info in known.items()} | defaults
         with contextlib.suppress(InvalidSpec):  # which the form is there to show
             # What can be read as the field's kind is: papermill's "512" is a number.
-            values |= dict(self._class(**values))
+            values |= dict(self.spec_class(**values))
         try:
             return {n: field_widget(n, info, values[n], self._choices.get(n)) for n, info in known.items()}
         except TraitError:
-            self._class(**values)  # says which, and what was expected
+            self.spec_class(**values)  # says which, and what was expected
             raise
+
+    @property
+    def _previewed(self) -> list[SpecForm[Any]]:
+        """The forms that a preview is made from."""
+        return [self._vm, self] if self._vm else [self]
 
     @property
     def values(self) -> dict[str, Any]:
@@ -143,25 +158,26 @@ class SpecForm(Shown, Generic[S]):
         InvalidSpec
             Naming each wrong field, its value and what was expected.
         """
-        self.taken = self._class(**self.values)
+        self.taken = self.spec_class(**self.values)
         return self.taken
 
     def _edited(self, _change: object = None) -> None:
-        """Say beside each field what is wrong with it, as it is typed, or what it is for."""
+        self.judge({})
+        self._preview.value = message(
+            "The host is asked for the commands and the XML; nothing is changed.", FAINT
+        )
+
+    def judge(self, objections: Mapping[str, str]) -> None:
+        """Say beside each field what is wrong with it, by itself or as objected to, or what it is for."""
         try:
-            self._class(**self.values)
+            self.spec_class(**self.values)
             self.errors = {}
         except InvalidSpec as error:
             self.errors = error.errors
         for name, choice in self._choices.items():
             if (value := self.fields[name].value) in choice.unfit:
                 self.errors.setdefault(name, f"{value!r}: {choice.unfit[value]}")
-        self._preview.value = message(
-            "The host is asked for the commands and the XML; nothing is changed.", GREY
-        )
-        self._tell()
-
-    def _tell(self) -> None:
+        self.errors |= objections
         for name, note in self._notes.items():
             wrong = self._wrong(name)
             note.value = message(wrong, RED) if wrong else self._help_html(name)
@@ -170,32 +186,38 @@ class SpecForm(Shown, Generic[S]):
     def _help_html(self, name: str) -> str:
         """Give a field's help, and what the host has that cannot be chosen for it."""
         unfit = self._choices[name].unfit if name in self._choices else {}
-        told = message(self._help.get(name, ""), GREY)
+        told = message(self._help.get(name, ""), FAINT)
         if not unfit:
             return told
-        lines = "<br>".join(message(f"{value}: {why}", GREY) for value, why in sorted(unfit.items()))
+        lines = "<br>".join(message(f"{value}: {why}", FAINT) for value, why in sorted(unfit.items()))
         summary = f"<summary {NO_SHORTCUTS}>cannot be chosen: {len(unfit)}</summary>"
         return f"{told}<details>{summary}{lines}</details>"
 
     def _clicked(self, _button: object) -> None:
-        values = self.values
-        if self._in_background(lambda: self._look(values)):
-            self._preview.value = message("The host is being asked …")
+        values = [form.values for form in self._previewed]
+        self._in_background(lambda: self._look(values), self._asking)
 
-    def _look(self, values: dict[str, Any]) -> None:
+    def _asking(self) -> None:
+        self._preview.value = message("The host is being asked …")
+
+    def _look(self, values: list[dict[str, Any]]) -> None:
         """Show what the plan would stand for, or what the host objects to, unless it was edited meanwhile."""
         errors: dict[str, str] = {}
+        make = plan_vm if self._vm else PLANS[self.spec_class]
         try:
-            plan = PLANS[self._class](self._host, self._class(**values))  # type: ignore[arg-type]  # has a button
+            specs = [form.spec_class(**held) for form, held in zip(self._previewed, values, strict=True)]
+            plan = make(self._host, *specs)  # type: ignore[arg-type]  # has a button
             head = f"On {plan.uri}, not done yet: {plan.title}" if plan.shown else "Nothing to do."
             shown = message(head) + "".join(copyable(title, text) for title, text in plan.shown.items())
         except KvmkitError as error:
             errors = error.errors if isinstance(error, InvalidSpec) else {}
             shown = message(f"{type(error).__name__}: {error}", RED)
-        if self.values == values:
-            self.errors |= errors
+        if [form.values for form in self._previewed] == values:
             self._preview.value = shown
-            self._tell()
+            names = [name for form in self._previewed for name in form.fields]
+            for form in self._previewed:
+                # A name that both have could be meant as either's.
+                form.judge({n: e for n, e in errors.items() if n in form.fields and names.count(n) == 1})
 
     def _wrong(self, name: str) -> str:
         """Give what is wrong with what a field holds; a blank one is not wrong yet: its help says more."""
@@ -206,17 +228,18 @@ class SpecForm(Shown, Generic[S]):
 
     def _general(self) -> str:
         """Show what is wrong with no single field."""
-        return message("; ".join(text for name, text in self.errors.items() if name not in self.fields), RED)
+        text = "; ".join(text for name, text in self.errors.items() if name not in self.fields)
+        return message(text, RED) if text else ""
 
     def __repr__(self) -> str:
         """Give the Python call that the form stands for."""
-        fields, values = self._class.model_fields, self.values
+        fields, values = self.spec_class.model_fields, self.values
         told = [
             f"{name}={value!r}"
             for name, value in values.items()
             if (fields[name].is_required() or value != fields[name].default) and not fields[name].exclude
         ]
-        return f"kk.{self._class.__name__}({', '.join(told)})"
+        return f"kk.{self.spec_class.__name__}({', '.join(told)})"
 
     def _html(self) -> str:
         rows = "".join(

@@ -138,7 +138,7 @@ def test_the_python_call_is_there_to_be_copied() -> None:
     assert eval(repr(form), {"kk": kk}) == form.spec  # noqa: S307 - that it can be is what is shown
 
 
-def previewed(form: kk.SpecForm[kk.VMSpec]) -> str:
+def previewed(form: kk.SpecForm[Any]) -> str:
     form._button.click()
     wait_until(lambda: not form._busy.locked(), "the preview")
     return unescape(form._preview.value)
@@ -166,6 +166,31 @@ def test_what_the_host_objects_to_is_told_beside_the_field() -> None:
     assert "a VM of that name is there already" in form.children[0].children[1].value
     form.fields["name"].value = "web1"
     assert form.errors == {}
+
+
+def test_a_system_is_previewed_with_the_vm_that_it_gets_into() -> None:
+    host = kk.connect(PRACTICE)
+    vm = kk.form(kk.VMSpec, host=host, name="web1", memory_mib=2048)
+    tree = {"location": "http://tree.example/rocky9", "root_password": "hunter2"}
+    system = kk.form(kk.InstallSpec, host=host, vm=vm, **tree)
+    shown = previewed(system)
+
+    assert "not done yet: install VM web1" in shown
+    assert "virt-install --connect test:///default --name web1" in shown
+    assert "--location http://tree.example/rocky9" in shown
+    assert "The answers: ks.cfg" in shown
+    assert "hunter2" not in shown
+
+    # An edit of either makes it another one's; an objection stands where the field is.
+    vm.fields["name"].value = "demo"
+    assert "virt-install" not in system._preview.value
+    assert "name: 'demo': a VM of that name is there already" in previewed(system)
+    assert set(vm.errors) == {"name"}
+    vm.fields["name"].value = "web1"
+    vm.fields["cdrom"].value = "rescue.iso"
+    assert "either an install tree or the VM's CD-ROM" in previewed(system)
+    assert (set(vm.errors), set(system.errors)) == (set(), {"location"})
+    assert (vm.taken, system.taken) == (None, None)
 
 
 def test_a_preview_of_what_was_edited_meanwhile_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +233,7 @@ def test_a_secret_is_in_the_spec_and_in_nothing_that_is_shown() -> None:
 def test_an_error_in_a_callback_is_seen_until_the_next_one_works(monkeypatch: pytest.MonkeyPatch) -> None:
     form = kk.form(kk.VMSpec, name="web1")
     with monkeypatch.context() as patched:
-        patched.setattr(form, "_tell", lambda: dict[str, str]()["nothing"])
+        patched.setattr(form, "judge", lambda _: dict[str, str]()["nothing"])
         form.fields["name"].value = "web2"
     assert form.children[-1].value.count("KeyError: &#x27;nothing&#x27;") == 1
 
@@ -221,8 +246,8 @@ def test_an_error_in_a_callback_is_seen_until_the_next_one_works(monkeypatch: py
 )
 def test_every_callback_is_one_whose_error_is_seen(path: Path) -> None:
     for line in path.read_text(encoding="utf-8").splitlines():
-        if ".observe(" in line or ".on_click(" in line:
-            assert "(self._seen(" in line, line
+        if any(hand in line for hand in (".observe(", ".on_click(", ".on_msg(")):
+            assert "(self._seen(" in line or "(seen(" in line, line
 
 
 def test_a_parameter_that_no_field_can_show_is_named() -> None:
