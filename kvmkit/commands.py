@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from tempfile import TemporaryFile, gettempdir
+from tempfile import gettempdir
 from typing import IO, Protocol, cast
 
 from plumbum import CommandNotFound, local
@@ -76,7 +76,7 @@ class Local:
             With what it had printed until then.
         """
         # Files, not pipes: a grandchild that keeps the output open then holds nobody up.
-        with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+        with _memory("stdin") as given, _memory("stdout") as out, _memory("stderr") as err:
             given.write(stdin.encode())
             given.seek(0)
             try:
@@ -213,6 +213,11 @@ def _waited_for(
             for line in lines:
                 follow(line.decode(errors="replace"))
     return process.wait()
+
+
+def _memory(name: str) -> IO[bytes]:
+    """Make a file that is on no disk, as what goes through it may be a secret."""
+    return os.fdopen(os.memfd_create(name), "w+b")
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
