@@ -86,13 +86,10 @@ def _leases(_host: Host, dom: libvirt.virDomain, nics: Mapping[str, str]) -> Ite
         except libvirt.libvirtError:  # not on a network of libvirt's, or on one without a DHCP server
             continue
         # A guest that changed its client id, as an installed system differs from its installer, has several.
-        newest = {lease["type"]: lease for lease in sorted(leases, key=_expiry)}
+        leases = sorted(leases, key=lambda lease: lease["expirytime"] or float("inf"))
+        newest = {lease["type"]: lease for lease in leases}
         for lease in newest.values():
             yield mac, f"{lease['ipaddr']}/{lease['prefix']}", "lease", _age(lease, network.XMLDesc())
-
-
-def _expiry(lease: Mapping[str, int]) -> float:
-    return lease["expirytime"] or float("inf")
 
 
 def _age(lease: Mapping[str, int], network: str) -> int | None:

@@ -143,10 +143,8 @@ def _disk_problems(spec: VMSpec, needs: Needs) -> Iterator[tuple[str, str]]:
         yield "image", f"in use: {_some(needs.image_writers)} writes to it, and a base image must not change"
     for base in image:
         if spec.disk_gib and spec.disk_gib * GIB < base.capacity:
-            yield (
-                "disk_gib",
-                f"smaller than the image, which has {base.capacity / GIB:g} GiB; 0: just as large",
-            )
+            size = f"{base.capacity / GIB:g} GiB"
+            yield "disk_gib", f"smaller than the image, which has {size}; 0: just as large"
         if pool.type not in FILE_POOLS:
             yield "pool", f"a pool of type {pool.type} cannot hold a disk on top of an image"
     if spec.disk_gib * GIB > pool.capacity:
@@ -154,11 +152,8 @@ def _disk_problems(spec: VMSpec, needs: Needs) -> Iterator[tuple[str, str]]:
     name = _volume_name(spec, needs)
     taken = any((v.pool, v.name) == (spec.pool, name) for v in needs.volumes)
     if taken and (spec.disk_gib or image):
-        left = "perhaps left by a VM that was deleted without it"
-        yield (
-            "name",
-            f"its disk {name} is in pool {spec.pool} already, {left}; take another name or delete it",
-        )
+        left = "perhaps left by a VM that was deleted without it; take another name or delete it"
+        yield "name", f"its disk {name} is in pool {spec.pool} already, {left}"
 
 
 def _closed(spec: VMSpec, needs: Needs, user: str, groups: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -11,8 +11,17 @@ from kvmkit.errors import WrongState
 from kvmkit.host import Host
 from kvmkit.journal import taken_up
 from kvmkit.plan import Plan, Step
+from kvmkit.vm.describe import log_files
 from kvmkit.vm.facts import domain
-from kvmkit.vm.ownership import backing_files, definition, definitions, disk_paths, owned_disks, users_of
+from kvmkit.vm.ownership import (
+    backing_files,
+    definition,
+    definitions,
+    disk_paths,
+    has_uefi_variables,
+    owned_disks,
+    users_of,
+)
 from kvmkit.vm.storage import delete_volume
 from kvmkit.vm.xml import parse
 
@@ -92,6 +101,8 @@ def _read(connection: libvirt.virConnect, dom: libvirt.virDomain) -> Found:
     for pool in connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
         paths = {v.path(): (pool.name(), v.name()) for v in pool.listAllVolumes()}
         volumes |= {path: paths[path] for path in disk_paths(xml) if path in paths}
+    # A snapshot can only be redefined after its parent.
+    oldest_first = libvirt.VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL
     return Found(
         name=dom.name(),
         uuid=dom.UUIDString(),
@@ -99,15 +110,10 @@ def _read(connection: libvirt.virConnect, dom: libvirt.virDomain) -> Found:
         active=bool(dom.isActive()),
         autostart=bool(dom.autostart()),
         saved=bool(dom.hasManagedSaveImage()),
-        snapshots=tuple((s.getXMLDesc(), bool(s.isCurrent())) for s in _oldest_first(dom)),
+        snapshots=tuple((s.getXMLDesc(), bool(s.isCurrent())) for s in dom.listAllSnapshots(oldest_first)),
         volumes=volumes,
         users={path: users_of(path, others, backing) for path in volumes},
     )
-
-
-def _oldest_first(dom: libvirt.virDomain) -> list[libvirt.virDomainSnapshot]:
-    # A snapshot can only be redefined after its parent.
-    return list(dom.listAllSnapshots(libvirt.VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL))
 
 
 def _steps(found: Found, *, delete_storage: bool) -> Iterator[Step]:
@@ -124,19 +130,15 @@ def _steps(found: Found, *, delete_storage: bool) -> Iterator[Step]:
         return
     for path in _deletable(found):
         yield delete_volume(*found.volumes[path], path)
-    logs = [log.get("file") for log in parse(found.xml).iterfind("devices/serial/log")]
-    if logs:
-        paths = logs + [f"{log}.{number}" for log in logs for number in range(3)]
-        title, lost = f"remove the console log of VM {name}", f"the console log {logs[0]}"
+    if paths := log_files(found.xml):
+        title, lost = f"remove the console log of VM {name}", f"the console log {paths[0]}"
         yield Step(action="files-remove", title=title, lost=lost, args={"paths": paths})
 
 
 def _undefine(found: Found, *, delete_storage: bool) -> Step:
     xml = parse(found.xml)
-    variables = xml.find("os/nvram") is not None or xml.find("os").get("firmware") == "efi"
-    with_it = ["its UEFI variables"] * variables + ["its TPM's secrets"] * (
-        xml.find("devices/tpm") is not None
-    )
+    with_it = ["its UEFI variables"] * has_uefi_variables(xml)
+    with_it += ["its TPM's secrets"] * (xml.find("devices/tpm") is not None)
     lost = f"VM {found.name}: {' and '.join(with_it)}" if delete_storage and with_it else ""
     snapshots = f" and its {len(found.snapshots)} snapshots" if found.snapshots else ""
     args = {
@@ -148,9 +150,8 @@ def _undefine(found: Found, *, delete_storage: bool) -> Step:
         "keep": not delete_storage,
     }
     # libvirt never hands a screen's password out with the XML, and it is not for the journal either.
-    undo = (
-        f"define it again{snapshots and ', with its snapshots'} (a password of its screen is to be set anew)"
-    )
+    password = "(a password of its screen is to be set anew)"  # noqa: S105 - no password
+    undo = f"define it again{snapshots and ', with its snapshots'} {password}"
     title = f"undefine VM {found.name}{snapshots}"
     return Step(action="vm-undefine", title=title, undo="" if lost else undo, lost=lost, args=args)
 

@@ -23,12 +23,10 @@ from kvmkit.practice import recorded_path
 from kvmkit.vm.spec import VMSpec
 from kvmkit.vm.xml import parse
 
-__all__ = ["Described", "Disk", "describe", "known_systems", "log_path"]
+__all__ = ["Described", "Disk", "describe", "known_systems", "log_files", "log_path"]
 
 FALLBACK_OS = "linux2022"
 """What a guest is described as when virt-install recognises nothing: virtio devices, no surprises."""
-
-
 PRACTICE_SYSTEMS = (
     *("almalinux9", "alpinelinux3.17", "centos-stream9", "debian11", "fedora37", "freebsd13.1"),
     *("linux2022", "opensuse15.4", "rhel9.1", "rocky9", "ubuntu22.04", "win10", "win11", "win2k22"),
@@ -61,7 +59,7 @@ class Described:
     generated: tuple[str, ...]
     """The UUID and the MAC addresses, made up just now."""
     logs: list[str]
-    """Where the console log is kept, with the older parts that virtlogd turns over to."""
+    """As :func:`log_files`."""
 
 
 def describe(host: Host, spec: VMSpec, disk: Disk | None, cdrom: str, domain_type: str) -> Described:
@@ -97,16 +95,13 @@ def describe(host: Host, spec: VMSpec, disk: Disk | None, cdrom: str, domain_typ
         )
     if result.exit_code != 0:
         said = " ".join(result.stderr.replace("ERROR", "").split())
-        raise InvalidSpec(
-            {"os" if "osinfo" in said or "OS name" in said else "spec": f"virt-install refuses: {said}"}
-        )
+        field = "os" if "osinfo" in said or "OS name" in said else "spec"
+        raise InvalidSpec({field: f"virt-install refuses: {said}"})
     if not result.stdout.startswith("<domain"):  # `--osinfo list` and its like print something else
         raise InvalidSpec({"os": f"{spec.os!r}: not a name from `virt-install --osinfo list`"})
     printed = _with_paths(result.stdout, {"disk": disk.path if disk else "", "cdrom": cdrom})
     xml, generated = _finish(printed, spec, practice=host.practice is not None)
-    logs: list[str] = [log.get("file") for log in parse(xml).iterfind("devices/serial/log")]
-    older = [f"{log}.{number}" for log in logs for number in range(3)]  # virtlogd.conf, max_backups
-    return Described(shlex.join(argv), xml, generated, logs + older)
+    return Described(shlex.join(argv), xml, generated, log_files(xml))
 
 
 def known_systems(host: Host) -> tuple[str, ...]:
@@ -152,6 +147,12 @@ def _arguments(host: Host, spec: VMSpec, disk: Disk | None, cdrom: str, domain_t
 def log_path(name: str) -> str:
     """Give the path of a VM's console log."""
     return f"{LOGS}/{name}-console.log"
+
+
+def log_files(xml: str) -> list[str]:
+    """Read where a VM's console log is kept, and then the older parts that virtlogd turns over to."""
+    logs = [log.get("file") for log in parse(xml).iterfind("devices/serial/log")]
+    return logs + [f"{log}.{number}" for log in logs for number in range(3)]  # virtlogd.conf, max_backups
 
 
 def _options(options: dict[str, str]) -> str:

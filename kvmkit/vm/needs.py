@@ -121,10 +121,8 @@ def read_needs(host: Host, spec: VMSpec) -> Needs:
 
 def _storage(connection: libvirt.virConnect, spec: VMSpec) -> tuple[dict[str, Pool], tuple[Volume, ...]]:
     # Names are known without asking; only those that matter are asked for more.
-    wanted = {posixpath.basename(path) for path in (spec.image, spec.cdrom)} | {
-        spec.name,
-        f"{spec.name}.qcow2",
-    }
+    wanted = {posixpath.basename(path) for path in (spec.image, spec.cdrom)}
+    wanted |= {spec.name, f"{spec.name}.qcow2"}
     pools, volumes = {}, []
     for pool in connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
         xml = parse(pool.XMLDesc())

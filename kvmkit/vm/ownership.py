@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import libvirt
 from lxml import etree
@@ -14,6 +15,7 @@ __all__ = [
     "definition",
     "definitions",
     "disk_paths",
+    "has_uefi_variables",
     "made_by",
     "mark",
     "owned_disks",
@@ -74,6 +76,11 @@ def disk_paths(xml: str, *, written: bool = False) -> Iterator[str]:
         path = source.get("file") or source.get("dev")
         if path and not (written and (read_only or shared)):
             yield path
+
+
+def has_uefi_variables(xml: Any) -> bool:
+    """Tell whether a VM has a file of UEFI variables, by its parsed XML."""
+    return xml.find("os/nvram") is not None or xml.find("os").get("firmware") == "efi"
 
 
 def backing_files(connection: libvirt.virConnect) -> dict[str, str]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import libvirt
 
-from kvmkit.actions import Action, action
+from kvmkit.actions import action
 from kvmkit.errors import Conflict, LibvirtFailed
 from kvmkit.host import Host
 from kvmkit.plan import Step
-from kvmkit.vm.ownership import definition, made_by, mark
+from kvmkit.vm.ownership import definition, has_uefi_variables, made_by, mark
 from kvmkit.vm.xml import parse
 
-__all__ = ["undefine_flags"]
+__all__ = ["find_domain", "own_domain", "remove_files", "undefine_flags"]
 
 
 def find_domain(connection: libvirt.virConnect, name: str) -> libvirt.virDomain | None:
@@ -38,19 +41,30 @@ def _another(host: Host, step: Step) -> Conflict:
     return Conflict(f"another VM named {step.args['name']} is on {host.uri}; it is left alone")
 
 
+@contextlib.contextmanager
+def _look(host: Host, step: Step) -> Iterator[libvirt.virDomain | None]:
+    with host.reading(f"look for VM {step.args['name']}") as connection:
+        yield own_domain(host, connection, step)
+
+
+class Irreversible:
+    """What the steps share that say what is lost by them: the engine undoes none."""
+
+    def unmake(self, host: Host, step: Step) -> None:
+        raise Conflict(step.lost)
+
+
 class Define:
     """``name``, ``uuid``, ``xml``, ``disks``: define a VM."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
         """Whether it is there and bears our mark."""
-        with host.reading(f"look for VM {step.args['name']}") as connection:
-            domain = own_domain(host, connection, step)
+        with _look(host, step) as domain:
             if domain is not None and made_by(definition(domain)) != token:
                 raise _another(host, step)
             return domain is not None
 
     def make(self, host: Host, step: Step, token: str) -> None:
-        """Define it, marked."""
         with host.changing(f"define VM {step.args['name']}") as connection:
             connection.defineXML(mark(step.args["xml"], token, step.args["disks"]))
 
@@ -66,9 +80,8 @@ class Undefine:
     """``name``, ``uuid``, ``xml``, ``snapshots``, ``autostart``, ``keep``: undefine a VM that is off."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
-        """Whether it is gone."""
-        with host.reading(f"look for VM {step.args['name']}") as connection:
-            return own_domain(host, connection, step) is None
+        with _look(host, step) as domain:
+            return domain is None
 
     def make(self, host: Host, step: Step, token: str) -> None:
         """Undefine it, if it is still as planned: undo can give back only what the plan has seen."""
@@ -101,7 +114,7 @@ def undefine_flags(host: Host, domain: libvirt.virDomain, *, keep: bool) -> int:
         flags |= libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
     if host.practice:  # no VM of the test driver's has such files, and it refuses their flags
         return flags
-    if xml.find("os/nvram") is not None or xml.find("os").get("firmware") == "efi":
+    if has_uefi_variables(xml):
         flags |= libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM if keep else libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
     if xml.find("devices/tpm") is not None:
         flags |= libvirt.VIR_DOMAIN_UNDEFINE_KEEP_TPM if keep else libvirt.VIR_DOMAIN_UNDEFINE_TPM
@@ -112,23 +125,18 @@ class Autostart:
     """``name``, ``uuid``: have a VM start with the host."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
-        """Whether it does."""
-        with host.reading(f"look for VM {step.args['name']}") as connection:
-            domain = own_domain(host, connection, step)
+        with _look(host, step) as domain:
             return domain is not None and bool(domain.autostart())
 
     def make(self, host: Host, step: Step, token: str) -> None:
-        """Turn it on."""
-        _set_autostart(host, step.args["name"], on=True)
+        self._set(host, step.args["name"], on=True)
 
     def unmake(self, host: Host, step: Step) -> None:
-        """Turn it off."""
-        _set_autostart(host, step.args["name"], on=False)
+        self._set(host, step.args["name"], on=False)
 
-
-def _set_autostart(host: Host, name: str, *, on: bool) -> None:
-    with host.changing(f"set autostart of {name}") as connection:
-        connection.lookupByName(name).setAutostart(int(on))
+    def _set(self, host: Host, name: str, *, on: bool) -> None:
+        with host.changing(f"set autostart of {name}") as connection:
+            connection.lookupByName(name).setAutostart(int(on))
 
 
 class Start:
@@ -139,7 +147,6 @@ class Start:
         return _is_active(host, step) or state == "done"
 
     def make(self, host: Host, step: Step, token: str) -> None:
-        """Start it."""
         try:
             _start(host, step)
         except LibvirtFailed:
@@ -156,15 +163,12 @@ class Destroy:
     """``name``, ``uuid``: stop a VM at once, as if the power were cut."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
-        """Whether it is off."""
         return not _is_active(host, step)
 
     def make(self, host: Host, step: Step, token: str) -> None:
-        """Stop it."""
         _destroy(host, step)
 
     def unmake(self, host: Host, step: Step) -> None:
-        """Start it again."""
         if not _is_active(host, step):
             _start(host, step)
 
@@ -175,8 +179,7 @@ def _start(host: Host, step: Step) -> None:
 
 
 def _is_active(host: Host, step: Step) -> bool:
-    with host.reading(f"look for VM {step.args['name']}") as connection:
-        domain = own_domain(host, connection, step)
+    with _look(host, step) as domain:
         return domain is not None and bool(domain.isActive())
 
 
@@ -187,39 +190,26 @@ def _destroy(host: Host, step: Step) -> None:
             domain.destroy()
 
 
-class RemoveSaved:
+class RemoveSaved(Irreversible):
     """``name``, ``uuid``: discard a VM's managed save."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
-        """Whether there is none."""
-        with host.reading(f"look for VM {step.args['name']}") as connection:
-            domain = own_domain(host, connection, step)
+        with _look(host, step) as domain:
             return domain is None or not domain.hasManagedSaveImage()
 
     def make(self, host: Host, step: Step, token: str) -> None:
-        """Discard it."""
         with host.changing(f"discard the saved memory of VM {step.args['name']}") as connection:
             connection.lookupByName(step.args["name"]).managedSaveRemove(0)
 
-    def unmake(self, host: Host, step: Step) -> None:
-        """Never called: the step says that it is lost."""
-        raise Conflict(step.lost)
 
-
-class RemoveFiles:
+class RemoveFiles(Irreversible):
     """``paths``: remove files that kvmkit had made beside a VM."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
-        """Whether they are gone."""
         return host.run(["ls", "-d", "--", *step.args["paths"]], ok=False).stdout == ""
 
     def make(self, host: Host, step: Step, token: str) -> None:
-        """Remove them."""
         remove_files(host, step.args["paths"])
-
-    def unmake(self, host: Host, step: Step) -> None:
-        """Never called: the step says that they are lost."""
-        raise Conflict(step.lost)
 
 
 def remove_files(host: Host, paths: list[str]) -> None:
@@ -228,14 +218,10 @@ def remove_files(host: Host, paths: list[str]) -> None:
         host.run(["rm", "-f", "--", *paths])
 
 
-_ACTIONS: dict[str, Action] = {
-    "vm-define": Define(),
-    "vm-undefine": Undefine(),
-    "vm-autostart": Autostart(),
-    "vm-destroy": Destroy(),
-    "vm-saved-remove": RemoveSaved(),
-    "files-remove": RemoveFiles(),
-}
-for _name, _code in _ACTIONS.items():
-    action(_name, _code)
+action("vm-define", Define())
+action("vm-undefine", Undefine())
+action("vm-autostart", Autostart())
 action("vm-start", Start(), fleeting=True)
+action("vm-destroy", Destroy())
+action("vm-saved-remove", RemoveSaved())
+action("files-remove", RemoveFiles())

@@ -13,9 +13,10 @@ from kvmkit.host import Host
 from kvmkit.plan import Step
 from kvmkit.vm.describe import Disk
 from kvmkit.vm.ownership import backing_files, definitions, users_of
+from kvmkit.vm.steps import Irreversible
 from kvmkit.vm.xml import parse
 
-__all__ = ["GIB", "CreateVolume", "create_volume", "delete_volume", "find_volume"]
+__all__ = ["GIB", "create_volume", "delete_volume", "find_volume"]
 
 GIB = 2**30
 UNTOUCHED = 2**20
@@ -82,7 +83,6 @@ class CreateVolume:
         raise Conflict(f"volume {name} is already in pool {pool} of {host.uri} and was not made by this plan")
 
     def make(self, host: Host, step: Step, token: str) -> None:
-        """Create it."""
         with host.changing(f"create volume {step.args['name']}") as connection:
             connection.storagePoolLookupByName(step.args["pool"]).createXML(step.args["xml"], 0)
 
@@ -91,21 +91,15 @@ class CreateVolume:
         _delete(host, step.args)
 
 
-class DeleteVolume:
+class DeleteVolume(Irreversible):
     """``pool``, ``name``, ``path``: delete a volume that nothing uses any more."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
-        """Whether it is gone."""
         with host.reading(f"look for volume {step.args['name']}") as connection:
             return find_volume(connection, step.args["pool"], step.args["name"]) is None
 
     def make(self, host: Host, step: Step, token: str) -> None:
-        """Delete it."""
         _delete(host, step.args)
-
-    def unmake(self, host: Host, step: Step) -> None:
-        """Never called: the step says that it is lost."""
-        raise Conflict(step.lost)
 
 
 def _delete(host: Host, volume: dict[str, Any]) -> None:
