@@ -30,8 +30,6 @@ __all__ = ["plan_vm"]
 
 PRACTICE_TREE = "http://tree.example/rocky9"
 """The tree that the practice host knows; RFC 2606 keeps the name from being anybody's."""
-LABELS = {"kickstart": "OEMDRV", "autoinstall": "cidata", "cloud-init": "cidata"}
-"""The volume ids by which Anaconda and cloud-init find a CD with answers."""
 
 
 def plan_vm(host: Host, spec: VMSpec, install: InstallSpec | None = None) -> Plan:
@@ -184,7 +182,7 @@ class _Installation:
 
     def _answers_disk(self) -> Iterator[Step]:
         if self.answers and self.way.delivery == "seed":
-            args = {"label": LABELS[self.answers.kind]}
+            args = {"label": self.answers.label}
             yield self._upload("answers-upload", "answers.iso", "upload the answers", args, answers=True)
 
     def _first_xml(self) -> str:

@@ -6,10 +6,11 @@ secret as passwords: nothing here shows them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from kvmkit.errors import InvalidSpec
 from kvmkit.install.answers import autoinstall, cloudinit, kickstart, preseed
@@ -20,13 +21,30 @@ from kvmkit.install.spec import InstallSpec
 __all__ = ["Answers", "Kind", "check_answers", "render"]
 
 Kind = Literal["kickstart", "preseed", "autoinstall", "cloud-init"]
-MAIN = {
-    "kickstart": "ks.cfg",
-    "preseed": "preseed.cfg",
-    "autoinstall": "user-data",
-    "cloud-init": "user-data",
-}
-"""The file that each kind is made of, by the name under which it is looked for."""
+
+
+class _Language(NamedTuple):
+    """One kind of answers: the file and the volume id of a CD by which its installer finds them; its code."""
+
+    file: str
+    label: str
+    make: Callable[[Wanted], str]
+    check: Callable[[str], Checked]
+
+
+def _language(kind: Kind, release: str) -> _Language:
+    table: dict[Kind, _Language] = {
+        "kickstart": _Language(
+            "ks.cfg",
+            "OEMDRV",
+            partial(kickstart.kickstart, release=release),
+            partial(kickstart.check, release=release),
+        ),
+        "preseed": _Language("preseed.cfg", "", preseed.preseed, preseed.check),
+        "autoinstall": _Language("user-data", "cidata", autoinstall.autoinstall, autoinstall.check),
+        "cloud-init": _Language("user-data", "cidata", cloudinit.cloud_config, cloudinit.check),
+    }
+    return table[kind]
 
 
 @dataclass(frozen=True)
@@ -35,8 +53,8 @@ class Answers:
 
     Attributes
     ----------
-    kind
-        The language.
+    label
+        The volume id by which a CD with them is found; empty: their installer looks for none.
     files
         Name to text, as they are delivered; never shown.
     shown
@@ -45,7 +63,7 @@ class Answers:
         What could not be checked, and what is doubtful.
     """
 
-    kind: Kind
+    label: str
     files: Mapping[str, str] = field(repr=False)
     shown: Mapping[str, str] = field(repr=False)
     notes: tuple[str, ...] = ()
@@ -84,19 +102,20 @@ def render(kind: Kind, install: InstallSpec, vm_name: str, tree_release: str = "
     release = install.release or tree_release
     want = wanted(install, vm_name, mac)
     own = bool(install.answers_file)
-    text = _read(install.answers_file) if own else _made(kind, want, release)
-    checked = _check(kind, text, release)
+    language = _language(kind, release)
+    text = _read(install.answers_file) if own else language.make(want)
+    checked = language.check(text)
     if checked.problems:
         raise _wrong("answers_file" if own else "answers", checked)
-    files = {MAIN[kind]: text}
+    files = {language.file: text}
     if kind in ("autoinstall", "cloud-init"):
         files["meta-data"] = cloudinit.meta_data(vm_name)
     if kind == "cloud-init" and want.static:
         files["network-config"] = cloudinit.network_config(want.static, mac)
     shown = {name: _without(content, want.hashes) for name, content in files.items()}
     if own:
-        shown[MAIN[kind]] = f"{install.answers_file}: not shown, as it may hold secrets\n"
-    return Answers(kind, files, shown, checked.notes)
+        shown[language.file] = f"{install.answers_file}: not shown, as it may hold secrets\n"
+    return Answers(language.label, files, shown, checked.notes)
 
 
 def check_answers(kind: Kind, text: str, release: str = "") -> tuple[str, ...]:
@@ -130,7 +149,7 @@ def check_answers(kind: Kind, text: str, release: str = "") -> tuple[str, ...]:
       ...
     kvmkit.errors.InvalidSpec: answers_file: line 2: Unknown command: keybord
     """
-    checked = _check(kind, text, release)
+    checked = _language(kind, release).check(text)
     if checked.problems:
         raise _wrong("answers_file", checked)
     return checked.notes
@@ -138,30 +157,6 @@ def check_answers(kind: Kind, text: str, release: str = "") -> tuple[str, ...]:
 
 def _wrong(field: str, checked: Checked) -> InvalidSpec:
     return InvalidSpec({field: "; ".join(checked.problems)})
-
-
-def _made(kind: Kind, want: Wanted, release: str) -> str:
-    match kind:
-        case "kickstart":
-            return kickstart.kickstart(want, release)
-        case "preseed":
-            return preseed.preseed(want)
-        case "autoinstall":
-            return autoinstall.autoinstall(want)
-        case "cloud-init":
-            return cloudinit.cloud_config(want)
-
-
-def _check(kind: Kind, text: str, release: str) -> Checked:
-    match kind:
-        case "kickstart":
-            return kickstart.check(text, release)
-        case "preseed":
-            return preseed.check(text)
-        case "autoinstall":
-            return autoinstall.check(text)
-        case "cloud-init":
-            return cloudinit.check(text)
 
 
 def _read(path: str) -> str:
