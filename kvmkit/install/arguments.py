@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import shlex
 from collections.abc import Iterator
 
+from kvmkit.install.answers.wanted import Static, static_address
 from kvmkit.install.spec import InstallSpec
 
 __all__ = ["SERIAL", "URL", "kernel_arguments", "kickstart_release", "virt_install_line"]
@@ -44,11 +44,14 @@ def kernel_arguments(answers: str, delivery: str, release: str, install: Install
     release
         Of a tree with ``.treeinfo``, as :func:`kickstart_release`; ``debian`` of Debian's.
     install
-        What is asked for.
+        What is asked for, the host name included.
     """
     words = [*_source(release, install.location), *_answers(answers, delivery, release)]
-    if release != "debian":  # whose installer is told by the answers
-        words += _network(install)
+    static = static_address(install.network)
+    if release != "debian":
+        words += _dracut(static) if static else []
+    elif answers == "preseed" and delivery == "http":
+        words += _netcfg(static, install.hostname)
     if "console=" not in install.kernel_args:
         words.append(SERIAL)  # else nobody sees what it does
     return " ".join([*words, *install.kernel_args.split()])
@@ -70,22 +73,38 @@ def _answers(answers: str, delivery: str, release: str) -> Iterator[str]:
         # auto: questions wait until the answers are there; critical: no others are asked
         # (Debian's installation guide, appendix B.2).
         yield from ("auto=true", "priority=critical")
+        # Lines of text, for whoever watches; on any other terminal it is in GNU screen, which has a clock.
+        yield from ("DEBIAN_FRONTEND=text", "TERM=dumb")
         yield f"url={URL}" if delivery == "http" else "preseed/file=/preseed.cfg"
     elif answers == "kickstart":
         where = {"initrd": "file:/ks.cfg", "seed": "hd:LABEL=OEMDRV:/ks.cfg", "http": URL}[delivery]
         yield f"ks={where}" if _old(release) else f"inst.ks={where}"
 
 
-def _network(install: InstallSpec) -> Iterator[str]:
+def _dracut(static: Static) -> Iterator[str]:
     """Give the installer itself its address, by which it gets what it installs (dracut.cmdline(7))."""
-    if install.network == "dhcp":
-        return
-    address, gateway, *servers = install.network.split()
-    interface = ipaddress.ip_interface(address)
-    mask = interface.netmask if interface.version == 4 else interface.network.prefixlen
-    parts = [f"[{part}]" if interface.version == 6 else str(part) for part in (interface.ip, gateway)]
+    address = static.address
+    mask = address.netmask if address.version == 4 else address.network.prefixlen
+    parts = [f"[{part}]" if address.version == 6 else part for part in (str(address.ip), static.gateway)]
     yield f"ip={parts[0]}::{parts[1]}:{mask}:::none"
-    yield from (f"nameserver={server}" for server in servers)
+    yield from (f"nameserver={server}" for server in static.servers)
+
+
+def _netcfg(static: Static | None, hostname: str) -> Iterator[str]:
+    """Tell Debian's installer what it must know before it can ask for its answers, which say it too late.
+
+    So the installation guide, appendix B.2.4. What has spaces is in quotes, which Linux takes away.
+    """
+    name, _, domain = hostname.partition(".")
+    yield f"netcfg/hostname={name}"
+    yield from [f"netcfg/get_domain={domain}"] * bool(domain)
+    if static:
+        yield "netcfg/disable_autoconfig=true"
+        yield f"netcfg/get_ipaddress={static.address.ip}"
+        yield f"netcfg/get_netmask={static.address.netmask}"
+        yield f"netcfg/get_gateway={static.gateway}"
+        yield f'netcfg/get_nameservers="{" ".join(static.servers)}"'
+        yield "netcfg/confirm_static=true"
 
 
 def virt_install_line(command: str, location: str, arguments: str, injected: list[str]) -> str:

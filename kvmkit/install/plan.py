@@ -196,7 +196,8 @@ class _Installation:
         return xml if self.way.source == "image" else ends_with_reboot(xml)
 
     def _arguments(self) -> str:
-        return kernel_arguments(self.way.answers, self.way.delivery, self.release, self.install)
+        named = self.install.model_copy(update={"hostname": self.install.hostname or self.spec.name})
+        return kernel_arguments(self.way.answers, self.way.delivery, self.release, named)
 
     def _run(self, running: list[Step]) -> Step:
         files = self.answers.files if self.answers and self.way.delivery == "http" else {}
@@ -205,6 +206,7 @@ class _Installation:
             "timeout": self.install.timeout,
             "serve": my_address(self.host, self.spec) if files else "",
             "answers": list(files),
+            "attended": self.way.attended,
         }
         return Step(
             action="vm-install",

@@ -9,7 +9,7 @@ from kvmkit.errors import InvalidSpec
 from kvmkit.install.answers.secret import hash_password
 from kvmkit.install.spec import InstallSpec
 
-__all__ = ["Static", "Wanted", "wanted"]
+__all__ = ["Static", "Wanted", "static_address", "wanted"]
 
 LONGEST_POST = 65536
 """Bytes of a script: a shell gets it as one argument, in Base64, and Linux allows 128 KiB (execve(2))."""
@@ -85,14 +85,15 @@ def wanted(install: InstallSpec, vm_name: str, mac: str) -> Wanted:
         hostname=install.hostname or vm_name,
         keys=tuple(dict.fromkeys(filter(None, map(str.strip, install.ssh_keys.splitlines())))),
         packages=tuple(install.packages.split()),
-        static=_static(install.network),
+        static=static_address(install.network),
         mac=mac,
         password=hash_password(install.password).get_secret_value(),
         root_password=hash_password(install.root_password, "root_password").get_secret_value(),
     )
 
 
-def _static(network: str) -> Static | None:
+def static_address(network: str) -> Static | None:
+    """Read the address of an InstallSpec; None: DHCP."""
     if network == "dhcp":
         return None
     address, gateway, *servers = network.split()

@@ -1,17 +1,23 @@
 """What installers' kernels are told."""
 
+import re
+import shlex
 from typing import Any
 
 import pytest
 
+from kvmkit.install.answers.preseed import preseed
+from kvmkit.install.answers.wanted import wanted
 from kvmkit.install.arguments import kernel_arguments, kickstart_release, virt_install_line
 from kvmkit.install.spec import InstallSpec
 
 TREE = "http://192.168.0.200/tree"
+PRESEED = "auto=true priority=critical DEBIAN_FRONTEND=text TERM=dumb"
 
 
 def arguments(answers: str, delivery: str, release: str, **fields: Any) -> str:
-    return kernel_arguments(answers, delivery, release, InstallSpec(**({"location": TREE} | fields)))
+    spec = InstallSpec(**({"location": TREE, "hostname": "web1"} | fields))
+    return kernel_arguments(answers, delivery, release, spec)
 
 
 @pytest.mark.parametrize(
@@ -27,9 +33,14 @@ def arguments(answers: str, delivery: str, release: str, **fields: Any) -> str:
             "preseed",
             "initrd",
             "debian",
-            "auto=true priority=critical preseed/file=/preseed.cfg console=ttyS0",
+            f"{PRESEED} preseed/file=/preseed.cfg console=ttyS0",
         ),
-        ("preseed", "http", "debian", "auto=true priority=critical url=@answers@ console=ttyS0"),
+        (
+            "preseed",
+            "http",
+            "debian",
+            f"{PRESEED} url=@answers@ netcfg/hostname=web1 console=ttyS0",
+        ),
     ],
 )
 def test_each_installer_is_told_in_its_own_words(
@@ -51,8 +62,18 @@ def test_a_fixed_address_is_the_installers_too() -> None:
     assert "ip=[fd00::9]::[fd00::1]:64:::none" in told
 
 
-def test_debians_installer_is_told_its_address_by_the_answers() -> None:
-    assert "ip=" not in arguments("preseed", "initrd", "debian", network="10.0.0.9/22 10.0.0.1")
+def test_debians_installer_is_told_its_address_by_the_answers_unless_it_needs_that_to_get_them() -> None:
+    network = "10.0.0.9/22 10.0.0.1 10.0.0.2 10.0.0.3"
+    told = arguments("preseed", "initrd", "debian", network=network)
+    assert "netcfg" not in told
+
+    words = shlex.split(arguments("preseed", "http", "debian", network=network))
+    answers = preseed(wanted(InstallSpec(location=TREE, network=network), "web1", ""))
+    asked = dict(re.findall(r"^d-i (netcfg/\S+) \S+ (.*)$", answers, re.MULTILINE))
+    assert {f"{question}={value}" for question, value in asked.items() if value} - {*words} == {
+        "netcfg/choose_interface=auto",  # which is what it does anyway
+        "netcfg/get_hostname=web1",  # of which netcfg/hostname makes a question that is not asked
+    }
 
 
 def test_a_tree_of_this_machine_is_no_repository_of_the_guest() -> None:
