@@ -47,6 +47,7 @@ _STAGES = (
         "the answers are read",
         r"Kickstart file fetched|Starting automated install|preconfiguration file|autoinstall: ",
     ),
+    ("its components are loaded", r"Loading additional components"),
     (
         "the disk is partitioned",
         r"Starting partitions formatting|Partitions? formatting|Creating \w+ on /dev/",
@@ -70,10 +71,12 @@ _TROUBLE = (
     r"Unable to (open|read) (the )?kickstart.*|.*can't (open|find) kickstart.*",
 )
 _QUESTIONS = (
-    r"\[!!\].*",  # debconf's mark of a question of critical priority, in all of its text frontends
+    r"\[!!\].*",  # debconf's mark of a question of critical priority, where it draws windows
     r"Please make (your|a) selection.*|Please make your choice.*",
     r"Continue with autoinstall\? \(yes\|no\).*",
 )
+_PROMPT = re.compile(r"\n-{3,}\n[\s\S]*[>\]] ?\Z")
+"""Where debconf writes lines: a title is underlined, and the cursor waits behind > or ] in all languages."""
 _END = re.compile(r"reboot: (Restarting system|machine restart|Power down|System halted)")
 """kernel/reboot.c: the last that Linux says."""
 
@@ -109,7 +112,10 @@ def question(text: str) -> str:
     >>> question("Continue with autoinstall? (yes|no)")
     'Continue with autoinstall? (yes|no)'
     """
-    return _first(_QUESTIONS, text[-4096:])
+    end = text[-4096:]
+    if _PROMPT.search(end):
+        return " ".join(end.rpartition("\n\n")[2].split())
+    return _first(_QUESTIONS, end)
 
 
 def _first(patterns: tuple[str, ...], text: str) -> str:
@@ -178,6 +184,8 @@ class Watch:
     ----------
     host, name, log
         Where, which VM, and where its console is logged.
+    attended
+        Whether a person answers, who may take any time for it.
 
     Attributes
     ----------
@@ -187,8 +195,8 @@ class Watch:
 
     fetches: Sequence[Fetch] = ()
 
-    def __init__(self, host: Host, name: str, log: str) -> None:
-        self.host, self.name, self.log = host, name, log
+    def __init__(self, host: Host, name: str, log: str, *, attended: bool = False) -> None:
+        self.host, self.name, self.log, self.attended = host, name, log, attended
         self.timeline = Timeline()
         self.text = ""
         self._changed = time.monotonic()
@@ -234,9 +242,11 @@ class Watch:
         if self._cannot or (last and trouble(text)):
             raise InstallFailed(f"the installer cannot go on: {trouble(text)}. {self.said()}")
         self._cannot = trouble(text)  # why is what it prints next: told at the next look
-        if (asked := question(text)) and time.monotonic() - self._changed > ASKING:
+        silent = time.monotonic() - self._changed
+        if not self.attended and silent > ASKING and (asked := question(text)):
             raise InstallFailed(
-                f"the installer asks, and nobody answers: {asked}. The answers lack it. {self.said()}"
+                f"the installer asks, and nobody answers: {asked}. The answers lack it, or something went "
+                f"wrong before. {self.said()}"
             )
 
     def said(self) -> str:

@@ -1,4 +1,4 @@
-"""What is read from consoles. The texts are synthetic: put together from sources and manuals."""
+"""What is read from consoles. The texts but one are synthetic: put together from sources and manuals."""
 
 import pytest
 
@@ -23,6 +23,17 @@ DEBIAN = BOOT + (
     "Finishing the installation\n"
     "Sent SIGKILL to all processes\n"
 )
+MODULES = """Configuring d-i
+---------------
+
+No kernel modules were found. This probably is due to a mismatch between the
+kernel used by this version of the installer and the kernel version available
+in the archive.
+
+Continue the install without loading kernel modules?
+  1: Yes      2: No [*]
+Prompt: '?' for help, default=2> """
+"""Printed by the programs of Debian 12's installer on a machine with another kernel; shortened."""
 ALL = [
     "the kernel runs",
     "the installer is up",
@@ -70,6 +81,15 @@ def test_a_question_counts_while_it_is_what_the_console_ends_with() -> None:
 
     assert question(BOOT + asked) == "[!!] Choose a mirror of the Debian archive"
     assert question(BOOT + asked + "Retrieving base-files\n" * 300) == ""
+
+
+def test_the_question_is_the_last_that_debconf_writes_line_by_line() -> None:
+    assert question(BOOT + MODULES) == (
+        "Continue the install without loading kernel modules? "
+        "1: Yes 2: No [*] Prompt: '?' for help, default=2>"
+    )
+    assert question(f"{BOOT}{MODULES}2\nLoading additional components  ... 33%") == ""
+    assert question("Copying [=====>") == ""
 
 
 def test_only_the_end_of_a_console_is_the_end_of_a_system() -> None:
