@@ -154,7 +154,6 @@ def _after_failure(host: Host, entry: Entry, checks: list[Check]) -> str:
 
 def backward(host: Host, entry: Entry) -> tuple[list[Check], str]:
     """Undo in reverse as far as possible; the second value says what was not."""
-    entry.write(state="undoing")
     checks: list[Check] = []
     for number in reversed(range(len(entry.steps))):
         if entry.steps[number] not in ("started", "done", "undoing"):
@@ -176,14 +175,18 @@ def _unmake(host: Host, entry: Entry, number: int, step: Step) -> Check:
     code = kind(step).code
     title = f"undo: {step.title}"
     state = entry.steps[number]
+    made, foreign = False, None
     try:
         made = code.made(host, step, state, entry.token)
     except Conflict as conflict:
         if state == "done":
             raise
-        # Begun, and what is there is not as we make it: then it is somebody else's.
+        foreign = conflict
+    if entry.state != "undoing":  # without a host to look at nothing is
+        entry.write(state="undoing")
+    if foreign:  # begun, and what is there is not as we make it: then it is somebody else's
         entry.write(step=number, state="undone")
-        return Check(title, Status.WARN, f"left alone: {conflict}")
+        return Check(title, Status.WARN, f"left alone: {foreign}")
     if not made and state != "undoing" and not kind(step).gradual:
         entry.write(step=number, state="undone")
         return Check(title, Status.PASS, "nothing to take back")

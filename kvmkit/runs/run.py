@@ -6,7 +6,6 @@ again: what it had begun is finished first, and planned no second time.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from kvmkit.host import PRACTICE_URI, connect
 from kvmkit.journal import Entry
 from kvmkit.report import Report
 from kvmkit.runs.record import Run, entries, keep_record, said, way_on, where
-from kvmkit.runs.runbook import checked, find, papermill
+from kvmkit.runs.runbook import checked, defaults, find, papermill
 
 __all__ = ["run_runbook", "take_up"]
 
@@ -82,7 +81,7 @@ def run_runbook(name: str, uri: str, **parameters: Any) -> Run:
     connect(uri)  # a URI that names no host is refused before anything is begun
     given = checked(source, parameters)
     with journal.lock(uri, f"running {source.stem}", run=True):
-        earlier, begun = _unfinished(uri, source.stem, given)
+        earlier, begun = _unfinished(uri, source, given)
         _consented(begun, given)
         time = datetime.now(UTC)
         run = f"{time:%Y%m%dT%H%M%S.%f}-{source.stem}"
@@ -134,19 +133,15 @@ def take_up(uri: str, plans: list[str]) -> list[Report]:
     return reports
 
 
-def _unfinished(uri: str, name: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Entry]]:
+def _unfinished(uri: str, source: Path, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Entry]]:
     """Find the last run of that kind, if it did not come to its end, and what it has begun."""
+    own = defaults(source)
 
-    def wish(parameters: Mapping[str, Any]) -> str:
-        return json.dumps(
-            {key: value for key, value in parameters.items() if key != "confirm"}, sort_keys=True
-        )
+    def wish(parameters: Mapping[str, Any]) -> dict[str, Any]:
+        return {**own, **parameters, "confirm": ""}
 
-    same = [
-        run
-        for run in journal.runs(uri).values()
-        if run["runbook"] == name and wish(run["parameters"]) == wish(given)
-    ]
+    runs = [run for run in journal.runs(uri).values() if run["runbook"] == source.stem]
+    same = [run for run in runs if wish(run["parameters"]) == wish(given)]
     if not same or same[-1]["state"] == "done":
         return {}, []
     last = same[-1]

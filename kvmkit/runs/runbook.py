@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ast import literal_eval
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,7 +14,7 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from kvmkit.errors import InvalidSpec, NotFound, Unsupported
 
-__all__ = ["checked", "find", "papermill"]
+__all__ = ["checked", "defaults", "find", "papermill"]
 
 KINDS: dict[str, Any] = {"str": str, "int": int, "float": float, "bool": bool}
 SECRET = re.compile(r"(^|_)(password|passwd|passphrase|secret|token)$")
@@ -61,6 +62,12 @@ def checked(source: Path, parameters: Mapping[str, Any]) -> dict[str, Any]:
     if problems:
         raise InvalidSpec(problems)
     return good
+
+
+def defaults(source: Path) -> dict[str, Any]:
+    """Give the values that a runbook's parameters have unless told otherwise."""
+    known = papermill().inspect_notebook(str(source))
+    return {name: literal_eval(parameter["default"]) for name, parameter in known.items()}
 
 
 def _secret(name: str, value: Any) -> bool:

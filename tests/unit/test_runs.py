@@ -10,6 +10,7 @@ from kvmkit import journal
 from kvmkit.journal import Entry, note_run, runs
 from kvmkit.runs import run as module
 from kvmkit.runs.run import _unfinished
+from kvmkit.runs.runbook import find
 
 URI = "qemu:///system"
 GIVEN = {"vm_name": "web1", "confirm": "p1"}
@@ -29,7 +30,7 @@ def ended(state: str, plans: list[str], **parameters: Any) -> None:
 
 
 def going_on(**parameters: Any) -> list[str]:
-    return [entry.plan.id for entry in _unfinished(URI, "40-create-vm", parameters)[1]]
+    return [entry.plan.id for entry in _unfinished(URI, find("40-create-vm"), parameters)[1]]
 
 
 @pytest.mark.parametrize(
@@ -46,8 +47,15 @@ def test_another_wish_is_another_run() -> None:
     ended("failed", [begun().plan.id], **GIVEN)
 
     assert going_on(**GIVEN | {"vm_name": "web2"}) == []
-    assert _unfinished(URI, "50-manage-vms", GIVEN) == ({}, [])
-    assert _unfinished("qemu:///session", "40-create-vm", GIVEN) == ({}, [])
+    assert _unfinished(URI, find("50-manage-vms"), GIVEN) == ({}, [])
+    assert _unfinished("qemu:///session", find("40-create-vm"), GIVEN) == ({}, [])
+
+
+def test_a_default_that_is_given_is_no_other_wish() -> None:
+    ended("failed", [begun().plan.id], **GIVEN | {"vcpus": 1})
+
+    assert going_on() == going_on(**GIVEN) != []
+    assert going_on(vcpus=2) == []
 
 
 def test_after_a_run_that_came_to_its_end_there_is_nothing_to_go_on_with() -> None:

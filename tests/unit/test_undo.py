@@ -6,6 +6,7 @@ That the host is as before when the steps are real is shown in tests/practice an
 import pytest
 
 import kvmkit as kk
+from kvmkit.journal import Entry
 from tests.unit.world import URI, World, host, plan, state, step
 
 
@@ -171,6 +172,27 @@ def test_an_undo_that_failed_is_taken_forward_by_apply(world: World) -> None:
 
     assert world.things == ["a", "b", "c"]
     assert state() == ["done"]
+
+
+@pytest.mark.parametrize(("made", "left"), [("done", "done"), ("started", "applying")])
+def test_without_a_host_to_look_at_nothing_is_being_undone(
+    world: World, monkeypatch: pytest.MonkeyPatch, made: str, left: str
+) -> None:
+    entry = Entry.begin(plan())
+    entry.write(step=0, state=made)
+    entry.write(state=left)
+
+    def cut(*_: object) -> bool:
+        raise kk.HostUnavailable("it has no power")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tests.unit.world.Thing.made", cut)
+        with pytest.raises(kk.ApplyFailed, match="it has no power"):
+            kk.undo(host(), plan().id)
+    assert state() == [left]
+
+    assert kk.undo(host(), plan().id).ok
+    assert state() == ["undone"]
 
 
 def test_when_taking_back_fails_too_both_are_told(world: World) -> None:
