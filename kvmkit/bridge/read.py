@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from importlib.resources import files
 from pathlib import PurePosixPath
 from typing import Any
 
-from kvmkit.bridge.claims import read_claims
+from kvmkit.bridge.claims import Sections, file_paths, read_claims
 from kvmkit.bridge.facts import DNS, Address, BridgeSettings, Link, Network, Route, Session, Way
 from kvmkit.check import facts
 from kvmkit.errors import KvmkitError, Unsupported
@@ -96,79 +98,65 @@ def parse_network(text: str, *, where: str = "a capture", session: bool = False)
     Unsupported
         As :func:`read_network`.
     """
-    sections = facts.split_sections(text)
+    sections: Sections = defaultdict(list, facts.split_sections(text))
     if "network end" not in sections:
         raise KvmkitError(f"what {where} tells of its network ends early, after {text[-80:]!r}")
-    links = tuple(_links(_json(sections, "links", where), sections.get("wireless", [])))
-    system = facts.parse(text, where=where, session=session)
-    claims = tuple(read_claims(sections, links))
+    ip = partial(_ip, sections, where)
+    links = tuple(_links(ip("links"), sections["wireless"]))
     return Network(
-        facts=system,
+        facts=facts.parse(text, where=where, session=session),
         links=links,
-        routes=tuple(
-            route
-            for family in (4, 6)
-            for route in _routes(_json(sections, f"routes {family}", where), family)
-        ),
+        routes=tuple(route for family in (4, 6) for route in _routes(ip(f"routes {family}"), family)),
         dns=_dns(sections),
-        session=_session(sections.get("ssh", [])),
-        claims=claims,
+        session=_session(sections["ssh"]),
+        claims=tuple(read_claims(sections, links)),
         files=_files(sections),
-        rules=tuple(
-            rule for family in (4, 6) for rule in _rules(_json(sections, f"rules {family}", where), family)
-        ),
+        rules=tuple(rule for family in (4, 6) for rule in _rules(ip(f"rules {family}"), family)),
         eap=frozenset(_eap(sections)),
-        checkpoints=len(re.findall(r'"/', " ".join(sections.get("nm checkpoints", [])))),
-        transactions=tuple(sections.get("transactions", [])),
-        machine=_machine(sections.get("machine", [])),
-        zones=dict(_zones(sections.get("zones", []))),
-        users=_users(sections.get("users", [])),
-        ways=dict(map(_way, sections.get("ways", []))),
+        checkpoints=len(re.findall(r'"/', " ".join(sections["nm checkpoints"]))),
+        transactions=tuple(sections["transactions"]),
+        machine=_machine(sections["machine"]),
+        zones=dict(_zones(sections["zones"])),
+        users=_users(sections["users"]),
+        ways=dict(map(_way, sections["ways"])),
     )
 
 
-def _json(sections: dict[str, list[str]], name: str, where: str) -> list[dict[str, Any]]:
-    lines = "".join(sections.get(name, []))
+def _ip(sections: Sections, where: str, name: str) -> list[dict[str, Any]]:
+    text = "".join(sections[name])
+    if not text and name != "links":
+        return []  # ip prints nothing where there is nothing
     try:
-        # ip prints nothing where there is nothing.
-        found = json.loads(lines) if lines or name != "links" else None
+        # Some versions put an empty object where a line of theirs has no JSON.
+        return [item for item in json.loads(text) if item]
     except ValueError:
-        found = None if lines else []
-    if found is None:
         raise Unsupported(
             f"the network of {where} cannot be read: its ip is missing, or has no -json (iproute2 < 4.18)"
-        )
-    # Some versions put an empty object where a line of theirs has no JSON.
-    return [item for item in found if item]
+        ) from None
 
 
 def _links(found: list[dict[str, Any]], wireless: list[str]) -> Iterator[Link]:
     for item in found:
-        info = item.get("linkinfo", {})
-        kind, data, slave = (
-            info.get("info_kind", ""),
-            info.get("info_data", {}),
-            info.get("info_slave_data", {}),
-        )
-        settings = None
-        if kind == "bridge":
-            # In hundredths of a second.
-            settings = BridgeSettings(bool(data.get("stp_state")), data.get("forward_delay", 0) // 100)
+        info, flags = item.get("linkinfo", {}), item.get("flags", [])
+        data = info.get("info_data", {})
+        # In hundredths of a second.
+        settings = BridgeSettings(bool(data.get("stp_state")), data.get("forward_delay", 0) // 100)
+        port = info.get("info_slave_data", {}) if info.get("info_slave_kind") == "bridge" else {}
         yield Link(
             name=item["ifname"],
             index=item["ifindex"],
-            kind=kind,
+            kind=info.get("info_kind", ""),
             type=item.get("link_type", ""),
             mac=item.get("address", ""),
             mtu=item.get("mtu", 0),
-            up="UP" in item.get("flags", []),
-            carrier="LOWER_UP" in item.get("flags", []),
+            up="UP" in flags,
+            carrier="LOWER_UP" in flags,
             master=item.get("master", ""),
             lower=item.get("link") or "",
             wireless=item["ifname"] in wireless,
             addresses=tuple(map(_address, filter(None, item.get("addr_info", [])))),
-            bridge=settings,
-            port_state=slave.get("state", "") if info.get("info_slave_kind") == "bridge" else "",
+            bridge=settings if info.get("info_kind") == "bridge" else None,
+            port_state=port.get("state", ""),
             addrgenmode=item.get("inet6_addr_gen_mode", ""),
         )
 
@@ -186,19 +174,17 @@ def _address(item: dict[str, Any]) -> Address:
 
 def _routes(found: list[dict[str, Any]], family: int) -> Iterator[Route]:
     for item in found:
-        via = item.get("via", {}).get("host", "")
-        flags = item.get("flags", [])
         yield Route(
             destination=item["dst"],
             family=family,
-            gateway=item.get("gateway", via),
+            gateway=item.get("gateway") or item.get("via", {}).get("host", ""),
             dev=item.get("dev", ""),
             metric=item.get("metric", 0),
             source=item.get("prefsrc", ""),
             scope=item.get("scope", ""),
             protocol=item.get("protocol", ""),
             kind=item.get("type", "unicast"),
-            onlink="onlink" in flags,
+            onlink="onlink" in item.get("flags", []),
             mtu=next((m["mtu"] for m in item.get("metrics", []) if "mtu" in m), 0),
             hops=len(item.get("nexthops", [])) or 1,
         )
@@ -212,13 +198,10 @@ def _rules(found: list[dict[str, Any]], family: int) -> Iterator[str]:
             yield f"IPv{family}: {words}"
 
 
-def _dns(sections: dict[str, list[str]]) -> DNS:
-    own = [line.split() for line in sections.get("resolv.conf", [])]
-    stub = [
-        words for words in own if words[0] == "nameserver" and words[1:] in (["127.0.0.53"], ["127.0.0.54"])
-    ]
-    behind = [line.split() for line in sections.get("resolved", [])]
-    asked = behind if stub else own
+def _dns(sections: Sections) -> DNS:
+    asked = [line.split() for line in sections["resolv.conf"]]
+    if ["nameserver", "127.0.0.53"] in asked or ["nameserver", "127.0.0.54"] in asked:
+        asked = [line.split() for line in sections["resolved"]]
     search = next((words[1:] for words in reversed(asked) if words[0] in ("search", "domain")), [])
     servers = (words[1] for words in asked if words[0] == "nameserver" and len(words) > 1)
     return DNS(tuple(dict.fromkeys(servers)), tuple(search))
@@ -229,24 +212,23 @@ def _session(lines: list[str]) -> Session | None:
     return Session(words[0], words[2]) if len(words) == 4 else None
 
 
-def _files(sections: dict[str, list[str]]) -> dict[str, str]:
+def _files(sections: Sections) -> dict[str, str]:
     return {
-        name.removeprefix("file "): "".join(f"{line.removeprefix('|')}\n" for line in lines)
-        for name, lines in sections.items()
-        if name.startswith("file ")
+        path: "".join(f"{line.removeprefix('|')}\n" for line in sections[f"file {path}"])
+        for path in file_paths(sections)
     }
 
 
-def _eap(sections: dict[str, list[str]]) -> Iterator[str]:
+def _eap(sections: Sections) -> Iterator[str]:
     """Find links with 802.1X: in an active profile of NetworkManager, or by a supplicant for cables."""
     name = ""
-    for line in sections.get("nm profiles", []):
+    for line in sections["nm profiles"]:
         key, _, value = line.partition(":")
         if key == "connection.interface-name":
             name = value
         elif key == "802-1x.eap" and value:
             yield name
-    for line in sections.get("daemons", []):
+    for line in sections["daemons"]:
         _comm, _, args = line.partition(" ")
         if "wpa_supplicant" in args and re.search(r"-D\s*wired", args):
             yield from re.findall(r"-i\s*(\S+)", args)
