@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 from pydantic import BaseModel, ConfigDict
 
@@ -74,17 +73,14 @@ def route_text(route: Route) -> str:
 
 def expect(network: Network, link: str, *, gone: str = "") -> Expected:
     """Expect a link to stay as it is, or to be so again; and `gone` not to be there."""
-    found = network.link(link)
-    if found is None:
-        raise ValueError(f"no link {link} in that picture")
-    ports = network.ports_of(link)
+    found = network.known(link)
     return Expected(
         link=link,
-        port=ports[0] if ports else "",
+        port=next(iter(network.ports_of(link)), ""),
         gone=gone,
         mac=found.mac,
         addresses=_lasting(found),
-        routes=_routes(network, link),
+        routes=_routes(network, found),
         dns=network.dns.servers,
         reach=tuple(sorted(address for address, way in network.ways.items() if way.answers)),
         stp=found.bridge is not None and found.bridge.stp,
@@ -92,21 +88,20 @@ def expect(network: Network, link: str, *, gone: str = "") -> Expected:
 
 
 def _lasting(link: Link) -> tuple[str, ...]:
-    return tuple(a.cidr for a in link.global_addresses if a.family == 4 or not a.dynamic)
+    return tuple(address.cidr for address in link.global_addresses if not address.announced)
 
 
-def _routes(network: Network, link: str) -> tuple[str, ...]:
+def _routes(network: Network, link: Link) -> tuple[str, ...]:
     """Leave out what routers announce, and every link's own link-local network.
 
     Nor does it count whether a gateway is said to be on the link, as ifupdown says of each.
     """
-    found = network.link(link)
-    changing = (a for a in found.global_addresses if a.family == 6 and a.dynamic) if found else ()
-    announced = {str(ipaddress.ip_interface(a.cidr).network).removesuffix("/128") for a in changing}
+    changing = (ipaddress.ip_interface(a.cidr).network for a in link.global_addresses if a.announced)
+    announced = {str(near).removesuffix("/128") for near in changing}
     return tuple(
         sorted(
             route_text(replace(route, onlink=False))
-            for route in network.routes_on(link)
+            for route in network.routes_on(link.name)
             if route.protocol != "ra" and not _own(route) and route.destination not in announced
         )
     )
@@ -131,47 +126,41 @@ def compare(expected: Expected, network: Network) -> list[Check]:
     list of Check
         The first row is the one that an administrator looks for: the address is on the link.
     """
-    link = network.link(expected.link)
+    link, port = network.link(expected.link), network.link(expected.port)
     if link is None:
         links = ", ".join(sorted(found.name for found in network.links))
-        return [_row(expected.link, [], f"a link {expected.link}", f"there are {links}", missing=True)]
-    rows = [_addresses(expected, link), *_elsewhere(expected, network), _link(expected, link)]
+        return [_row(expected.link, [f"there are {links}"], f"a link {expected.link}", "")]
+    rows = [_addresses(expected, link)]
+    if port:
+        # They would answer for the bridge, and make routes of their own.
+        left = [f"{address} is still on {port.name}" for address in port.cidrs]
+        rows.append(_row(f"address on {port.name}", left, "no address", "no address"))
+    rows.append(_link(expected, link))
     if expected.port:
-        rows.append(_port(expected, network.link(expected.port)))
+        rows.append(_port(expected, port))
     if expected.gone:
-        found = "still there" if network.link(expected.gone) else "gone"
-        rows.append(_row(expected.gone, [], "gone", found, missing=found != "gone"))
-    return [*rows, _route_row(expected, network), _ways(expected, network), _dns(expected, network)]
+        there = ["still there"] if network.link(expected.gone) else []
+        rows.append(_row(expected.gone, there, "gone", "gone"))
+    return [*rows, _route_row(expected, network, link), _ways(expected, network), _dns(expected, network)]
 
 
-def _row(check: str, problems: Iterable[str], expected: str, found: str, *, missing: bool = False) -> Check:
-    told = "; ".join(problems)
-    status = Status.FAIL if told or missing else Status.PASS
-    return Check(check, status, told or found, expected)
+def _row(check: str, problems: Sequence[str], expected: str, found: str) -> Check:
+    return Check(check, Status.FAIL if problems else Status.PASS, "; ".join(problems) or found, expected)
 
 
 def _addresses(expected: Expected, link: Link) -> Check:
-    has = [address.cidr for address in link.global_addresses]
-    row = partial(_row, f"address on {link.name}", found=", ".join(has) or "no address")
+    has = link.cidrs
     problems = [f"{address} is not on {link.name}" for address in expected.addresses if address not in has]
+    wanted = list(expected.addresses)
     if expected.dhcp:
+        wanted.insert(0, "an address from DHCP")
         if not any(address.family == 4 for address in link.global_addresses):
             problems.append(f"{link.name} has no IPv4 address: no DHCP server answered")
     else:
         extra = [address for address in _lasting(link) if address not in expected.addresses]
         problems += [f"{address} is on {link.name}, and should not be" for address in extra]
-    wanted = [*(["an address from DHCP"] if expected.dhcp else []), *expected.addresses]
-    return row(problems, ", ".join(wanted) or "no address")
-
-
-def _elsewhere(expected: Expected, network: Network) -> list[Check]:
-    """Judge the port's own addresses: they would answer for the bridge, and make routes of their own."""
-    port = network.link(expected.port) if expected.port else None
-    if port is None:
-        return []
-    left = [address.cidr for address in port.global_addresses]
-    told = [f"{address} is still on {port.name}" for address in left]
-    return [_row(f"address on {port.name}", told, "no address", "no address")]
+    found = ", ".join(has) or "no address"
+    return _row(f"address on {link.name}", problems, ", ".join(wanted) or "no address", found)
 
 
 def _link(expected: Expected, link: Link) -> Check:
@@ -190,22 +179,21 @@ def _link(expected: Expected, link: Link) -> Check:
 
 
 def _port(expected: Expected, port: Link | None) -> Check:
-    problems = []
+    problem = ""
     if port is None:
-        problems.append(f"there is no link {expected.port}")
+        problem = f"there is no link {expected.port}"
     elif port.master != expected.link:
-        problems.append(f"{port.name} is in {port.master or 'no bridge'}")
+        problem = f"{port.name} is in {port.master or 'no bridge'}"
     elif not port.carrier:
-        problems.append(f"{port.name} has no carrier: is the cable in?")
+        problem = f"{port.name} has no carrier: is the cable in?"
     elif port.port_state != "forwarding":
-        problems.append(f"{expected.link} does not forward to {port.name} yet: {port.port_state}")
-    return _row(
-        "port", problems, f"{expected.port} in {expected.link}, forwarding", f"{expected.port}, forwarding"
-    )
+        problem = f"{expected.link} does not forward to {port.name} yet: {port.port_state}"
+    good = f"{expected.port}, forwarding"
+    return _row("port", [problem] if problem else [], f"{expected.port} in {expected.link}, forwarding", good)
 
 
-def _route_row(expected: Expected, network: Network) -> Check:
-    found = _routes(network, expected.link)
+def _route_row(expected: Expected, network: Network, link: Link) -> Check:
+    found = _routes(network, link)
     problems = [f"no route {route}" for route in expected.routes if route not in found]
     if expected.dhcp:
         if not any(route.startswith("default via") for route in found):
@@ -213,8 +201,7 @@ def _route_row(expected: Expected, network: Network) -> Check:
     else:
         problems += [f"route {route} is new" for route in found if route not in expected.routes]
     left = network.routes_on(expected.port) if expected.port else ()
-    strays = [route_text(route) for route in left if not _own(route)]
-    problems += [f"route {route} still leaves by {expected.port}" for route in strays]
+    problems += [f"route {route_text(r)} still leaves by {expected.port}" for r in left if not _own(r)]
     return _row("routes", problems, "; ".join(expected.routes) or "any", "; ".join(found) or "none")
 
 
@@ -226,14 +213,11 @@ def _ways(expected: Expected, network: Network) -> Check:
             problems.append(f"{address} does not answer")
         elif expected.port and way.dev == expected.port:
             problems.append(f"the way to {address} is by {way.dev}")
-    answer = ", ".join(_sorted(expected.reach))
+    asked = sorted(expected.reach, key=lambda address: (":" in address, ipaddress.ip_address(address)))
+    answer = ", ".join(asked)
     return _row(
         "reach", problems, f"answers from {answer or 'nobody: nobody answered before'}", answer or "nobody"
     )
-
-
-def _sorted(addresses: Iterable[str]) -> list[str]:
-    return sorted(addresses, key=lambda a: (ipaddress.ip_address(a).version, int(ipaddress.ip_address(a))))
 
 
 def _dns(expected: Expected, network: Network) -> Check:

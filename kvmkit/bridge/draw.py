@@ -23,21 +23,14 @@ class _Box:
 
 def _boxes(network: Network, nic: str, bridge: str) -> list[_Box]:
     """Chain what a packet passes, from the cable to VMs."""
-    routes = [route for route in network.routes if route.dev in (nic, bridge)]
-    gateways = [
-        f"gateway {route.gateway}" for route in routes if route.destination == "default" and route.gateway
-    ]
-    boxes = [_Box("network", tuple(dict.fromkeys(gateways)))]
-    for name in (nic, bridge):
-        link = network.link(name)
-        if link is None:
-            continue
-        addresses = [address.cidr for address in link.global_addresses]
+    gateways = dict.fromkeys((*network.gateways_on(nic), *network.gateways_on(bridge)))
+    boxes = [_Box("network", tuple(f"gateway {gateway}" for gateway in gateways))]
+    for link in filter(None, map(network.link, (nic, bridge))):
+        addresses = link.cidrs or ("no address",)
         if link.master:
-            addresses = [f"in {link.master}, without an address"]
-        boxes.append(_Box(name, (*(addresses or ["no address"]), link.mac), bridge=link.bridge is not None))
-    vms = network.link(bridge) is not None
-    return [*boxes, _Box("VMs")] if vms else boxes
+            addresses = (f"in {link.master}, without an address",)
+        boxes.append(_Box(link.name, (*addresses, link.mac), bridge=link.bridge is not None))
+    return [*boxes, _Box("VMs")] if network.link(bridge) else boxes
 
 
 def as_text(before: Network, after: Network, nic: str, bridge: str) -> str:

@@ -32,6 +32,11 @@ class Address:
         """As ``ip`` writes it: ``192.168.0.100/24``."""
         return f"{self.address}/{self.prefix}"
 
+    @property
+    def announced(self) -> bool:
+        """Whether IPv6 autoconfiguration made it from what a router announces."""
+        return self.dynamic and self.family == 6
+
 
 @dataclass(frozen=True)
 class BridgeSettings:
@@ -72,6 +77,16 @@ class Link:
     def global_addresses(self) -> tuple[Address, ...]:
         """The addresses that others know it by: all but link-local and host ones."""
         return tuple(address for address in self.addresses if address.scope not in ("link", "host"))
+
+    @property
+    def cidrs(self) -> tuple[str, ...]:
+        """Those as ``ip`` writes them."""
+        return tuple(address.cidr for address in self.global_addresses)
+
+    @property
+    def state(self) -> str:
+        """One of up, down, no carrier."""
+        return ("up" if self.carrier else "no carrier") if self.up else "down"
 
 
 @dataclass(frozen=True)
@@ -204,6 +219,13 @@ class Network:
         """Find a link by name."""
         return next((link for link in self.links if link.name == name), None)
 
+    def known(self, name: str) -> Link:
+        """Give a link that was found before, or drawn."""
+        found = self.link(name)
+        if found is None:
+            raise ValueError(f"no link {name} in that picture")
+        return found
+
     def claims_on(self, nic: str) -> tuple[Claim, ...]:
         """Tell who says that this link is theirs."""
         return tuple(claim for claim in self.claims if claim.nic == nic)
@@ -211,6 +233,14 @@ class Network:
     def routes_on(self, dev: str) -> tuple[Route, ...]:
         """Find the routes that leave by this link."""
         return tuple(route for route in self.routes if route.dev == dev)
+
+    def gateways_on(self, dev: str, *, family: int = 0) -> tuple[str, ...]:
+        """Name the gateways of the default routes by this link, of IPv4, IPv6 or both."""
+        return tuple(
+            route.gateway
+            for route in self.routes_on(dev)
+            if route.destination == "default" and route.gateway and family in (0, route.family)
+        )
 
     def ports_of(self, bridge: str) -> tuple[str, ...]:
         """Name the links in a bridge."""

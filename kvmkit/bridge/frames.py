@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from kvmkit.bridge.decide import unfit
-from kvmkit.bridge.facts import Address, Link, Network
+from kvmkit.bridge.facts import BridgeSettings, Link, Network
 from kvmkit.bridge.picture import uses_dhcp
 from kvmkit.bridge.read import read_network
 from kvmkit.check.network import PRIVATE
@@ -16,22 +16,11 @@ from kvmkit.host import Host
 __all__ = ["bridges", "links"]
 
 KINDS = {"ether": "card", "loopback": "loopback"}
-LINK = {
-    **dict.fromkeys(("kind", "state", "master", "addresses"), "str"),
-    "dhcp": "bool",
-    **dict.fromkeys(("gateway", "owner"), "str"),
-    "ssh": "bool",
-    "mac": "str",
-    "mtu": "int64",
-    "why_not": "str",
-}
-BRIDGE = {
-    **dict.fromkeys(("ports", "addresses"), "str"),
-    **dict.fromkeys(("up", "stp"), "bool"),
-    "forward_delay": "int64",
-    "private": "bool",
-    **dict.fromkeys(("owner", "mac"), "str"),
-}
+LINK = ["kind", "state", "master", "addresses", "dhcp", "gateway", "owner", "ssh", "mac", "mtu", "why_not"]
+BRIDGE = ["ports", "addresses", "up", "stp", "forward_delay", "private", "owner", "mac"]
+TYPES = dict.fromkeys(("dhcp", "ssh", "up", "stp", "private"), "bool")
+TYPES |= dict.fromkeys(("mtu", "forward_delay"), "int64")
+"""Of columns that are no text."""
 
 
 def links(host: Host) -> pd.DataFrame:
@@ -72,15 +61,14 @@ def links(host: Host) -> pd.DataFrame:
 
 
 def _link(network: Network, link: Link) -> dict[str, Any]:
-    gateways = [r.gateway for r in network.routes_on(link.name) if r.destination == "default" and r.gateway]
     way = network.ways.get(network.session.client) if network.session else None
     return {
         "kind": link.kind or KINDS.get(link.type, link.type),
-        "state": ("up" if link.carrier else "no carrier") if link.up else "down",
+        "state": link.state,
         "master": link.master,
-        "addresses": _cidrs(link.global_addresses),
+        "addresses": " ".join(link.cidrs),
         "dhcp": uses_dhcp(network, link.name),
-        "gateway": " ".join(gateways),
+        "gateway": " ".join(network.gateways_on(link.name)),
         "owner": " ".join(claim.owner for claim in network.claims_on(link.name)),
         "ssh": way is not None and way.dev == link.name,
         "mac": link.mac,
@@ -117,28 +105,24 @@ def bridges(host: Host) -> pd.DataFrame:
     0
     """
     network = read_network(host)
-    rows = {link.name: _bridge(network, link) for link in network.links if link.bridge}
+    rows = {link.name: _bridge(network, link, link.bridge) for link in network.links if link.bridge}
     return _frame(rows, BRIDGE)
 
 
-def _bridge(network: Network, link: Link) -> dict[str, Any]:
-    settings = link.bridge
+def _bridge(network: Network, link: Link, settings: BridgeSettings) -> dict[str, Any]:
     return {
         "ports": " ".join(network.ports_of(link.name)),
-        "addresses": _cidrs(link.global_addresses),
+        "addresses": " ".join(link.cidrs),
         "up": link.up,
-        "stp": settings is not None and settings.stp,
-        "forward_delay": settings.forward_delay if settings else 0,
+        "stp": settings.stp,
+        "forward_delay": settings.forward_delay,
         "private": link.name.startswith(PRIVATE),
         "owner": " ".join(claim.owner for claim in network.claims_on(link.name)),
         "mac": link.mac,
     }
 
 
-def _cidrs(addresses: tuple[Address, ...]) -> str:
-    return " ".join(address.cidr for address in addresses)
-
-
-def _frame(rows: dict[str, dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
-    frame = pd.DataFrame([rows[name] for name in sorted(rows)], columns=list(columns)).astype(columns)
-    return frame.set_index(pd.Index(sorted(rows), name="name", dtype="str"))
+def _frame(rows: dict[str, dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    index = pd.Index(sorted(rows), name="name", dtype="str")
+    frame = pd.DataFrame([rows[name] for name in index], index=index, columns=columns)
+    return frame.astype({name: TYPES.get(name, "str") for name in columns})

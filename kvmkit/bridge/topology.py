@@ -137,7 +137,7 @@ def _bridge(
     return _Segment(
         name,
         (*about, *(["inactive"] if inactive else []), *(_addresses(link) if link else [])),
-        tuple((port.name, _state(port)) for port in links if port.master == name),
+        tuple((port.name, port.state) for port in links if port.master == name),
         tuple(plug for plug in plugs if plug.on == name),
         up=not inactive and (link is None or link.up),
     )
@@ -145,15 +145,11 @@ def _bridge(
 
 def _card(link: Link, plugs: tuple[_Plug, ...]) -> _Segment:
     about = ("macvtap" if plugs else "no bridge", *_addresses(link))
-    return _Segment(link.name, about, ((link.name, _state(link)),), plugs, link.up, bridge=False)
+    return _Segment(link.name, about, ((link.name, link.state),), plugs, link.up, bridge=False)
 
 
-def _addresses(link: Link) -> list[str]:
-    return [address.cidr for address in link.global_addresses] or ["no address"]
-
-
-def _state(link: Link) -> str:
-    return ("up" if link.carrier else "no carrier") if link.up else "down"
+def _addresses(link: Link) -> tuple[str, ...]:
+    return link.cidrs or ("no address",)
 
 
 def _text(segments: list[_Segment]) -> str:

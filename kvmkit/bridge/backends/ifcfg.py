@@ -25,30 +25,25 @@ def files(network: Network, spec: BridgeSpec) -> dict[str, str]:
     ones are in a file ``route-eth0``, which takes the bridge's name.
     """
     after = bridged(network, spec)
-    bridge = after.link(spec.bridge)
+    bridge = after.known(spec.bridge)
     leased = spec.addressing != "static" and (spec.addressing == "dhcp" or uses_dhcp(network, spec.nic))
-    card = {
-        "DEVICE": spec.nic,
-        "TYPE": "Ethernet",
-        "ONBOOT": "yes",
-        "BOOTPROTO": "none",
-        "BRIDGE": spec.bridge,
-    }
-    whole = {
-        "DEVICE": spec.bridge,
-        "TYPE": "Bridge",
-        "ONBOOT": "yes",
-        "BOOTPROTO": "dhcp" if leased else "static",
-    }
-    if bridge and not leased:
+    card = _device(spec.nic, "Ethernet", "none") | {"BRIDGE": spec.bridge}
+    whole = _device(spec.bridge, "Bridge", "dhcp" if leased else "static")
+    if not leased:
         whole |= dict(_ipv4(after, bridge))
         whole |= {f"DNS{number}": server for number, server in enumerate(after.dns.servers, 1)}
-    if bridge:
-        whole |= dict(_ipv6(after, bridge))
+    whole |= dict(_ipv6(after, bridge))
     whole |= {"STP": "on"} if spec.stp else {}
     # Without STP the port is open at once: the default of 30 seconds is for nothing.
     whole["DELAY"] = str(spec.forward_delay)
-    return {f"{FOLDER}/ifcfg-{part['DEVICE']}": _text(part) for part in (card, whole)}
+    return {
+        f"{FOLDER}/ifcfg-{part['DEVICE']}": "".join(f"{name}={value}\n" for name, value in part.items())
+        for part in (card, whole)
+    }
+
+
+def _device(name: str, kind: str, protocol: str) -> dict[str, str]:
+    return {"DEVICE": name, "TYPE": kind, "ONBOOT": "yes", "BOOTPROTO": protocol}
 
 
 def _ipv4(after: Network, bridge: Link) -> Iterator[tuple[str, str]]:
@@ -57,24 +52,16 @@ def _ipv4(after: Network, bridge: Link) -> Iterator[tuple[str, str]]:
         mark = str(number or "")
         yield f"IPADDR{mark}", address.address
         if not number:
-            yield from (("GATEWAY", gateway) for gateway in _gateways(after, bridge, 4))
+            yield from (("GATEWAY", gateway) for gateway in after.gateways_on(bridge.name, family=4)[:1])
         yield f"NETMASK{mark}", str(ipaddress.IPv4Interface(address.cidr).netmask)
 
 
 def _ipv6(after: Network, bridge: Link) -> Iterator[tuple[str, str]]:
     own = [a.cidr for a in bridge.global_addresses if a.family == 6 and not a.dynamic]
-    if own:
-        yield "IPV6INIT", "yes"
-        yield "IPV6ADDR", own[0]
+    if not own:
+        return
+    yield "IPV6INIT", "yes"
+    yield "IPV6ADDR", own[0]
     if own[1:]:
         yield "IPV6ADDR_SECONDARIES", f'"{" ".join(own[1:])}"'
-    yield from (("IPV6_DEFAULTGW", gateway) for gateway in _gateways(after, bridge, 6) if own)
-
-
-def _gateways(after: Network, bridge: Link, family: int) -> list[str]:
-    routes = after.routes_on(bridge.name)
-    return [r.gateway for r in routes if (r.destination, r.family) == ("default", family)][:1]
-
-
-def _text(settings: dict[str, str]) -> str:
-    return "".join(f"{name}={value}\n" for name, value in settings.items())
+    yield from (("IPV6_DEFAULTGW", gateway) for gateway in after.gateways_on(bridge.name, family=6)[:1])
