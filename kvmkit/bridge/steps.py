@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,7 +27,6 @@ from kvmkit.report import Check, Status
 
 __all__ = ["Change", "trial_steps"]
 
-CONNECTION = "a fresh connection"
 ALONE_SECONDS = 0.5
 """For which a host that carries out commands is left alone."""
 SETTLE_SECONDS = 30
@@ -91,16 +91,13 @@ class Trial:
         """Start the trial and look at it over fresh connections; what does not hold is put back."""
         change = Change(**step.args)
         _unchanged(host, change)
-        transaction = _transaction(host, change.recipe)
         changes = changes_of(change.recipe, change.files)
-        _try(transaction, change.recipe, changes, (change.before, change.after), change.timeout)
+        _try(host, change.recipe, changes, (change.before, change.after), change.timeout)
 
     def unmake(self, host: Host, step: Step) -> None:
         """Have the host put itself back, unless it has."""
         change = Change(**step.args)
-        transaction = _transaction(host, change.recipe)
-        standing = transaction.decide("restore", bound=change.timeout + 120)
-        transaction.forget()
+        standing = _ended(host, change.recipe, "restore", change.timeout + 120)
         if standing.state == "restored":
             _settled(host, change.before)
 
@@ -119,25 +116,19 @@ class Keep:
 
     def make(self, host: Host, step: Step, token: str) -> None:
         """Say so over a fresh connection."""
-        transaction = _transaction(host, Change(**step.args).recipe)
-        standing = transaction.decide("keep")
-        transaction.forget()
+        standing = _ended(host, Change(**step.args).recipe, "keep")
         if standing.state != "kept":
             raise RolledBack(f"too late to keep it: {standing.told}; plan again")
 
     def unmake(self, host: Host, step: Step) -> None:
         """Change it back, on trial, too; files become what they were byte for byte."""
         change = Change(**step.args)
-        paths = {**change.recipe.keep_files, **change.back.keep_files}
-        now = look(_root(host), list(paths))
-        as_before = all(fingerprint(path, now[path]) == change.files.get(path, "") for path in paths)
-        if as_before and _holds(host, change.before):
+        now = look(_root(host), list({**change.recipe.keep_files, **change.back.keep_files}))
+        if all(_as_planned_on(change, *item) for item in now.items()) and _holds(host, change.before):
             return
         changes = taken_back(change.recipe, change.files, change.back)
-        transaction = _transaction(host, change.back)
-        _try(transaction, change.back, changes, (change.after, change.before), change.timeout)
-        standing = transaction.decide("keep")
-        transaction.forget()
+        _try(host, change.back, changes, (change.after, change.before), change.timeout)
+        standing = _ended(host, change.back, "keep")
         if standing.state != "kept":
             raise RolledBack(f"the bridge is still there: {standing.told}")
 
@@ -155,8 +146,16 @@ def _transaction(host: Host, recipe: Recipe) -> Transaction:
     return Transaction(_root(host), hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()[:12])
 
 
+def _ended(host: Host, recipe: Recipe, word: Literal["keep", "restore"], bound: float = 180) -> Standing:
+    """Keep or restore, wait for the end, and leave nothing of the trial."""
+    transaction = _transaction(host, recipe)
+    standing = transaction.decide(word, bound)
+    transaction.forget()
+    return standing
+
+
 def _try(
-    transaction: Transaction,
+    host: Host,
     recipe: Recipe,
     changes: list[FileChange],
     pictures: tuple[Expected, Expected],
@@ -169,8 +168,8 @@ def _try(
     RolledBack
         It did not hold; by then the host has put itself back.
     """
-    host = transaction.root.host
     old, expected = pictures
+    transaction = _transaction(host, recipe)
     deadline = time.monotonic() + _usable(seconds)
     transaction.start(recipe, changes, seconds)
     # Whatever looks now slows the host down while it is away.
@@ -192,8 +191,7 @@ def _try(
                 return
         else:
             time.sleep(ALONE_SECONDS)
-    standing = transaction.decide("restore", bound=seconds + 120)
-    transaction.forget()
+    standing = _ended(host, recipe, "restore", seconds + 120)
     _settled(host, old)
     raise RolledBack(f"{_told(seen)}: {standing.told}" if seen else standing.told)
 
@@ -210,7 +208,7 @@ def _unreachable(error: KvmkitError) -> Check:
     # What to try in a terminal is not to be tried in the midst of a trial.
     silent = isinstance(error, CommandTimeout)
     found = "the host does not answer on it" if silent else str(error).partition(". ")[0]
-    return Check(CONNECTION, Status.FAIL, found)
+    return Check("a fresh connection", Status.FAIL, found)
 
 
 def _failing(host: Host, expected: Expected) -> list[Check]:
@@ -246,21 +244,25 @@ def _unchanged(host: Host, change: Change) -> None:
     if failing:
         raise Conflict(f"the network of {host.uri} is not as it was planned on: {_told(failing)}; plan again")
     for path, content in look(_root(host), list(change.recipe.keep_files)).items():
-        if fingerprint(path, content) != change.files.get(path, ""):
+        if not _as_planned_on(change, path, content):
             raise Conflict(f"{path} on {host.uri} was changed by somebody meanwhile; plan again")
 
 
 def _files_are(host: Host, change: Change) -> bool:
     """Tell the files as kept from the files as planned on; Conflict if one is neither."""
-    wanted = change.recipe.keep_files
-    found = look(_root(host), list(wanted))
-    as_kept = [
-        found[path] == (None if content is None else content.encode()) for path, content in wanted.items()
-    ]
-    for path, is_kept in zip(wanted, as_kept, strict=True):
-        if not is_kept and fingerprint(path, found[path]) != change.files.get(path, ""):
+    kept = True
+    for path, content in look(_root(host), list(change.recipe.keep_files)).items():
+        text = change.recipe.keep_files[path]
+        if content == (None if text is None else text.encode()):
+            continue
+        if not _as_planned_on(change, path, content):
             raise Conflict(f"{path} on {host.uri} was changed by somebody meanwhile and is left alone")
-    return all(as_kept)
+        kept = False
+    return kept
+
+
+def _as_planned_on(change: Change, path: str, content: bytes | None) -> bool:
+    return fingerprint(path, content) == change.files.get(path, "")
 
 
 action("bridge-trial", Trial(), gradual=True, networked=True, fleeting=True)
