@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from typing import cast
+from typing import get_args
 
 from kvmkit.bridge.backends import ifcfg
 from kvmkit.bridge.facts import Claim, Link, Network
@@ -17,7 +17,6 @@ __all__ = ["busy", "is_so", "owner_of", "problems", "unfit", "unsupported"]
 KINDS = ("", "veth", "bond", "team", "vlan")
 """What the kernel lets into a bridge, and what it makes sense to put there; ``""`` is a network card."""
 UPPER = ("vlan", "macvlan", "macvtap", "ipvlan", "ipvtap")
-OWNERS = ("NetworkManager", "systemd-networkd", "netplan", "ifupdown")
 NO_CARDS = {
     "wireless": "a wireless card cannot be in a bridge, as access points take only its own MAC address; "
     "give VMs the network `default` (NAT)",
@@ -25,10 +24,9 @@ NO_CARDS = {
 }
 
 
-def owner_of(network: Network, nic: str) -> Owner:
-    """Name who configures a link, which :func:`unfit` has found fit; iproute2 if nobody does."""
-    claims = network.claims_on(nic)
-    return cast("Owner", claims[0].owner) if claims else "iproute2"
+def owner_of(network: Network, *links: str) -> str:
+    """Name who configures a link, the first of these that somebody does; iproute2 if nobody does."""
+    return next((claim.owner for link in links for claim in network.claims_on(link)), "iproute2")
 
 
 def unfit(network: Network, nic: str) -> str:
@@ -73,21 +71,20 @@ def _unfit_place(network: Network, link: Link) -> str:
 
 
 def _unfit_owner(network: Network, link: Link) -> str:
-    owners = [claim.owner for claim in network.claims_on(link.name)]
+    claims = network.claims_on(link.name)
+    owners = [claim.owner for claim in claims]
     if len(owners) > 1:
         return f"{' and '.join(owners)} both configure it: decide for one, and have the other leave it alone"
-    if owners and owners[0] not in OWNERS:
+    if owners and owners[0] not in get_args(Owner):
         return f"{owners[0]} configures it, which kvmkit does not do: {_other(network, owners[0], link.name)}"
     if link.name in network.eap:
         return "it logs in to its switch by 802.1X, which a bridge would not: use a port without"
     if link.kind in ("bond", "team", "vlan") and owners and owners[0] != "systemd-networkd":
         return f"kvmkit cannot rewrite a {link.kind} of {owners[0]}: make its bridge there by hand"
-    return next((_unfit_profile(claim) for claim in network.claims_on(link.name)), "")
+    return _unfit_profile(claims[0]) if owners == ["NetworkManager"] else ""
 
 
 def _unfit_profile(claim: Claim) -> str:
-    if claim.owner != "NetworkManager":
-        return ""
     if not claim.settings.get("connection.uuid"):
         return f"NetworkManager has no profile active on it: nmcli device connect {claim.nic}"
     if "externally" in claim.settings.get("GENERAL.STATE", ""):
@@ -142,14 +139,9 @@ def is_so(network: Network, spec: BridgeSpec) -> bool:
         return False
     if bridge.bridge.stp is not spec.stp or (spec.stp and bridge.bridge.forward_delay != spec.forward_delay):
         return False
-    nic = network.link(spec.nic)
     own = [address.cidr for address in bridge.global_addresses if address.family == 4]
-    right = {
-        "keep": True,
-        "dhcp": uses_dhcp(network, spec.bridge),
-        "static": own == [spec.address],
-    }
-    return right[spec.addressing] and not (nic and nic.global_addresses)
+    right = {"keep": True, "dhcp": uses_dhcp(network, spec.bridge), "static": own == [spec.address]}
+    return right[spec.addressing] and not network.known(spec.nic).global_addresses
 
 
 def problems(network: Network, spec: BridgeSpec) -> Iterator[tuple[str, str]]:
@@ -182,11 +174,9 @@ def _address_problems(network: Network, spec: BridgeSpec) -> Iterator[tuple[str,
     session, nic = network.session, network.link(spec.nic)
     if spec.addressing != "static" or session is None or nic is None:
         return
-    if session.server not in [address.address for address in nic.addresses]:
-        return
+    if session.server not in [address.address for address in nic.addresses if address.family == 4]:
+        return  # IPv6 addresses stay
     own = ipaddress.IPv4Interface(spec.address)
-    if ":" in session.server:  # IPv6 addresses stay
-        return
     if session.server != str(own.ip):
         reason = (
             f"one's own SSH session comes to {session.server}, which would be gone, so that nobody could "

@@ -42,21 +42,16 @@ def _reach(network: Network, spec: BridgeSpec) -> Iterator[str]:
     session = network.session
     if session is None:
         yield "no SSH session of yours depends on it: you are on the host itself"
-    else:
-        way = network.ways.get(session.client)
-        if way and way.dev == spec.nic:
-            yield f"your own SSH session from {session.client} goes by {spec.nic}"
+    elif (way := network.ways.get(session.client)) and way.dev == spec.nic:
+        yield f"your own SSH session from {session.client} goes by {spec.nic}"
     for address, way in network.ways.items():
         if way.answers is False:
             yield f"{address} answers neither ping nor ARP now, and so is not judged by"
 
 
 def _address_notes(network: Network, spec: BridgeSpec) -> Iterator[str]:
-    nic = network.link(spec.nic)
-    if nic is None:
-        return
-    leased = uses_dhcp(network, spec.nic)
-    if spec.addressing != "static" and leased:
+    nic = network.known(spec.nic)
+    if spec.addressing != "static" and uses_dhcp(network, spec.nic):
         yield f"the bridge gets {spec.nic}'s MAC address and client id, so that DHCP gives it the same lease"
     elif spec.addressing == "dhcp":
         now = ", ".join(a.address for a in nic.global_addresses if a.family == 4) or "none"
@@ -64,7 +59,7 @@ def _address_notes(network: Network, spec: BridgeSpec) -> Iterator[str]:
             f"WARNING: DHCP may give another address than now ({now}); a session to that one then dies, and "
             f"the host puts itself back. Reserve it for {nic.mac} at the DHCP server first"
         )
-    auto = [address.address for address in nic.global_addresses if address.family == 6 and address.dynamic]
+    auto = [address.address for address in nic.global_addresses if address.announced]
     if auto:
         yield f"WARNING: IPv6 addresses from autoconfiguration may change: {', '.join(auto)}"
     if not nic.global_addresses and spec.addressing == "keep":
@@ -80,14 +75,13 @@ def _firewall(network: Network, spec: BridgeSpec) -> Iterator[str]:
             f"one: firewall-cmd --permanent --zone={zone} --change-interface={spec.bridge}, then --reload"
         )
     facts = network.facts
-    units = facts.units or {}
     if facts.ufw:
         yield (
             f"WARNING: ufw's rules that name {spec.nic} do not count for {spec.bridge}; and for VMs: "
             f"ufw route allow in on {spec.bridge} out on {spec.bridge}"
         )
-    docker = units.get("docker.service")
-    causes = ["Docker runs"] if docker is not None and docker.active == "active" else []
+    docker = (facts.units or {}).get("docker.service")
+    causes = ["Docker runs"] if docker and docker.active == "active" else []
     dropping = [policy for policy in facts.forward_policies or () if policy.endswith("drop")]
     if dropping and facts.values.get("call-iptables") == "1":
         causes.append(f"FORWARD drops ({', '.join(dropping)}) and netfilter sees bridges")
@@ -102,8 +96,7 @@ def notes_back(network: Network, bridge: str, port: str) -> Iterator[str]:
     """Say what the end of a bridge means."""
     for user in network.users.get(bridge, ()):
         yield f"WARNING: {user} is defined on {bridge} and could not start any more: edit it"
-    link, nic = network.link(bridge), network.link(port)
-    if link and nic and link.mac != nic.mac and uses_dhcp(network, bridge):
+    if network.known(bridge).mac != network.known(port).mac and uses_dhcp(network, bridge):
         yield f"WARNING: {port} has another MAC address than {bridge}, and DHCP may give it another address"
     zone = network.zones.get(bridge)
     if zone and network.zones.get(port) != zone:

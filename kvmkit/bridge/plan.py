@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from kvmkit.bridge import decide
 from kvmkit.bridge.backends import ifupdown, iproute2, netplan, networkd, networkmanager
 from kvmkit.bridge.compare import Expected, expect
 from kvmkit.bridge.draw import as_svg, as_text
-from kvmkit.bridge.facts import Link, Network
+from kvmkit.bridge.facts import BridgeSettings, Network
 from kvmkit.bridge.notes import notes, notes_back
 from kvmkit.bridge.picture import bridged, unbridged, uses_dhcp
 from kvmkit.bridge.read import read_network
@@ -97,7 +97,7 @@ def plan_bridge(host: Host, spec: BridgeSpec) -> Plan:
         problems.setdefault(name, f"{getattr(spec, name)!r}: {text}")
     if problems:
         raise InvalidSpec(problems)
-    backend, after = _backend(decide.owner_of(network, spec.nic), spec.nic, host.uri), bridged(network, spec)
+    backend, after = _backend(network, host.uri, spec.nic), bridged(network, spec)
     change = Change(
         recipe=backend.bridge(network, spec),
         # Managers have what was there in their files, which undo gives back.
@@ -106,8 +106,7 @@ def plan_bridge(host: Host, spec: BridgeSpec) -> Plan:
         after=_expected(network, after, spec),
         timeout=spec.timeout,
     )
-    told = tuple(notes(network, spec))
-    return _plan(host, title, change, (network, after), (spec.nic, spec.bridge), told)
+    return _plan(host, title, change, (network, after), (spec.nic, spec.bridge), notes(network, spec))
 
 
 def plan_unbridge(host: Host, bridge: str, *, timeout: int = 60) -> Plan:
@@ -148,15 +147,12 @@ def plan_unbridge(host: Host, bridge: str, *, timeout: int = 60) -> Plan:
     kvmkit.errors.NotFound: no bridge 'br0' on test:///default; there is: none
     """
     network = _read(host)
-    link, port = _bridge_and_port(network, bridge, host.uri)
-    settings = link.bridge
-    stp = settings is not None and settings.stp
-    delay = settings.forward_delay if settings else 0
-    seconds = max(timeout, 2 * delay + SPARE) if stp else timeout
-    spec = BridgeSpec(nic=port, bridge=bridge, stp=stp, forward_delay=delay if stp else 0, timeout=seconds)
+    settings, port = _bridge_and_port(network, bridge, host.uri)
+    delay = settings.forward_delay if settings.stp else 0
+    seconds = max(timeout, 2 * delay + SPARE) if settings.stp else timeout
+    spec = BridgeSpec(nic=port, bridge=bridge, stp=settings.stp, forward_delay=delay, timeout=seconds)
     after = unbridged(network, bridge, port)
-    owner = next((claim.owner for name in (bridge, port) for claim in network.claims_on(name)), "iproute2")
-    backend = _backend(owner, bridge, host.uri)
+    backend = _backend(network, host.uri, bridge, port)
     recipe = backend.unbridge(network, bridge)
     kept = {path: text for path, text in recipe.keep_files.items() if text is not None}
     change = Change(
@@ -166,7 +162,7 @@ def plan_unbridge(host: Host, bridge: str, *, timeout: int = 60) -> Plan:
         after=expect(after, port, gone=bridge),
         timeout=seconds,
     )
-    told = tuple(notes_back(network, bridge, port))
+    told = notes_back(network, bridge, port)
     return _plan(host, f"take bridge {bridge} away", change, (network, after), (port, bridge), told)
 
 
@@ -179,13 +175,16 @@ def _read(host: Host) -> Network:
     return network
 
 
-def _backend(owner: str, link: str, uri: str) -> Backend:
+def _backend(network: Network, uri: str, *links: str) -> Backend:
+    owner = decide.owner_of(network, *links)
     if owner not in BACKENDS:
-        raise Unsupported(f"{owner} configures {link} on {uri}, which kvmkit does not do: use its own tools")
+        raise Unsupported(
+            f"{owner} configures {links[0]} on {uri}, which kvmkit does not do: use its own tools"
+        )
     return BACKENDS[owner]
 
 
-def _bridge_and_port(network: Network, bridge: str, uri: str) -> tuple[Link, str]:
+def _bridge_and_port(network: Network, bridge: str, uri: str) -> tuple[BridgeSettings, str]:
     link = network.link(bridge)
     if link is None or link.bridge is None:
         names = ", ".join(found.name for found in network.links if found.bridge)
@@ -195,7 +194,7 @@ def _bridge_and_port(network: Network, bridge: str, uri: str) -> tuple[Link, str
             f"{bridge} on {uri} was made by libvirt, Docker or the like for a network of its own"
         )
     ports = network.ports_of(bridge)
-    taps = [name for name in ports if (found := network.link(name)) and found.kind == "tun"]
+    taps = [name for name in ports if network.known(name).kind == "tun"]
     if taps:
         raise WrongState(f"VMs are on {bridge} of {uri}, by {', '.join(taps)}: shut them down first")
     if len(ports) != 1:
@@ -203,7 +202,7 @@ def _bridge_and_port(network: Network, bridge: str, uri: str) -> tuple[Link, str
             f"{bridge} of {uri} has {len(ports)} ports ({', '.join(ports) or 'none'}): only from one does it "
             "follow where its addresses go"
         )
-    return link, ports[0]
+    return link.bridge, ports[0]
 
 
 def _expected(network: Network, after: Network, spec: BridgeSpec) -> Expected:
@@ -212,10 +211,7 @@ def _expected(network: Network, after: Network, spec: BridgeSpec) -> Expected:
     fresh = spec.addressing == "dhcp" and not uses_dhcp(network, spec.nic)
     reach = set(expected.reach)
     if spec.gateway:
-        before = {
-            r.gateway for r in network.routes_on(spec.nic) if r.destination == "default" and r.family == 4
-        }
-        reach = (reach - before) | {spec.gateway}
+        reach = reach.difference(network.gateways_on(spec.nic, family=4)) | {spec.gateway}
     return expected.model_copy(update={"dhcp": fresh, "reach": tuple(sorted(reach))})
 
 
@@ -225,20 +221,21 @@ def _plan(
     change: Change,
     pictures: tuple[Network, Network],
     names: tuple[str, str],
-    told: tuple[str, ...],
+    told: Iterable[str],
 ) -> Plan:
     paths = list({**change.recipe.keep_files, **change.back.keep_files})
-    before, _after = pictures
-    if host.practice or not paths:
-        found = {path: before.files[path].encode() if path in before.files else None for path in paths}
-    else:
+    found: Mapping[str, bytes | None] = {}
+    if host.practice:
+        texts = pictures[0].files
+        found = {path: texts[path].encode() if path in texts else None for path in paths}
+    elif paths:
         found = look(as_root(host), paths)
     change = change.model_copy(update={"files": {path: fingerprint(path, found[path]) for path in paths}})
     return Plan(
         uri=host.uri,
         title=title,
         steps=trial_steps(change, title),
-        notes=told,
+        notes=tuple(told),
         shown=_shown(change.recipe, found),
         picture=as_text(*pictures, *names),
         svg=as_svg(*pictures, *names),
@@ -250,9 +247,8 @@ def _shown(recipe: Recipe, found: Mapping[str, bytes | None]) -> dict[str, str]:
     shown["Commands of the trial"] = _lines(recipe.apply)
     shown["Commands by which it rolls back"] = _lines(recipe.restore)
     for path, text in recipe.keep_files.items():
-        shown[f"Written when confirmed: {path}"] = diff(
-            path, found[path], text.encode() if text is not None else None
-        )
+        new = None if text is None else text.encode()
+        shown[f"Written when confirmed: {path}"] = diff(path, found[path], new)
     if recipe.keep:
         shown["Commands when confirmed"] = _lines(recipe.keep)
     return shown

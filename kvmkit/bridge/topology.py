@@ -116,20 +116,23 @@ def _segments(network: Network, known: pd.DataFrame, plugs: list[_Plug]) -> list
     bridges = {link.name: link for link in links if link.bridge}
     # A bridge of libvirt's is there only while its network is active.
     names = sorted({*bridges, *known["bridge"]} - {""})
-    found = [_bridge(name, bridges.get(name), links, known, plugs) for name in names]
+    found = [_bridge(name, bridges.get(name), links, known, _on(plugs, name)) for name in names]
     free = [link for link in links if not (link.bridge or link.master)]
-    found += [_card(link, tuple(plug for plug in plugs if plug.on == link.name)) for link in free]
+    found += [_card(link, _on(plugs, link.name)) for link in free]
     found.sort(key=lambda segment: (not segment.cards, segment.name))
     loose = {plug.on for plug in plugs} - {*names, *(link.name for link in free)}
     for on in sorted(loose):
         about = ("macvtap",) if network.link(on) else ()
-        own = tuple(plug for plug in plugs if plug.on == on)
-        found.append(_Segment(ELSEWHERE.get(on, on), about, (), own))
+        found.append(_Segment(ELSEWHERE.get(on, on), about, (), _on(plugs, on)))
     return found
 
 
+def _on(plugs: list[_Plug], name: str) -> tuple[_Plug, ...]:
+    return tuple(plug for plug in plugs if plug.on == name)
+
+
 def _bridge(
-    name: str, link: Link | None, links: list[Link], known: pd.DataFrame, plugs: list[_Plug]
+    name: str, link: Link | None, links: list[Link], known: pd.DataFrame, plugs: tuple[_Plug, ...]
 ) -> _Segment:
     served = known[known["bridge"] == name]
     about = [f"network {n}, {FORWARD.get(f, f)}" for n, f in served["forward"].items()] or ["bridge"]
@@ -138,7 +141,7 @@ def _bridge(
         name,
         (*about, *(["inactive"] if inactive else []), *(_addresses(link) if link else [])),
         tuple((port.name, port.state) for port in links if port.master == name),
-        tuple(plug for plug in plugs if plug.on == name),
+        plugs,
         up=not inactive and (link is None or link.up),
     )
 

@@ -14,6 +14,7 @@ from kvmkit.bridge.draw import as_svg, as_text
 from kvmkit.bridge.facts import DNS, Address, BridgeSettings, Network, Route, Way
 from kvmkit.bridge.notes import notes
 from kvmkit.bridge.picture import bridged, unbridged
+from kvmkit.bridge.plan import BACKENDS
 from kvmkit.bridge.spec import BridgeSpec
 from tests.unit.bridge.networks import DEFAULT, MAC, NEAR, NIC, networks, plain, planned, with_nic
 
@@ -274,4 +275,4 @@ def test_what_is_not_fit_says_why_and_what_is_fit_is_a_card_without_a_master(net
         assert not link.wireless
         assert link.kind not in ("bridge", "tun", "macvtap", "dummy")
         assert len(network.claims_on(link.name)) <= 1
-        assert decide.owner_of(network, link.name) in (*decide.OWNERS, "iproute2")
+        assert decide.owner_of(network, link.name) in BACKENDS
