@@ -8,13 +8,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from importlib.resources import files
 from pathlib import PurePosixPath
 from typing import Any
 
 from kvmkit.bridge.claims import Sections, file_paths, read_claims
 from kvmkit.bridge.facts import DNS, Address, BridgeSettings, Link, Network, Route, Session, Way
 from kvmkit.check import facts
+from kvmkit.commands import script
 from kvmkit.errors import KvmkitError, Unsupported
 from kvmkit.host import Host
 from kvmkit.practice import recorded
@@ -82,10 +82,7 @@ def _practised(host: Host, *, reach: bool) -> Network:
 
 def probe_script() -> str:
     """Give the script that ``sh -s network SSH_CONNECTION [reach]`` runs; the host check's comes first."""
-    return "".join(
-        files("kvmkit").joinpath(folder, "probe.sh").read_text(encoding="utf-8")
-        for folder in ("check", "bridge")
-    )
+    return script("check/probe.sh") + script("bridge/probe.sh")
 
 
 def parse_network(text: str, *, where: str = "a capture", session: bool = False) -> Network:
