@@ -1,6 +1,7 @@
 """The two files of network-scripts, compared with the article's own."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from kvmkit.bridge.backends import ifcfg
 from kvmkit.bridge.facts import Network
@@ -64,3 +65,9 @@ def test_more_addresses_and_ipv6(read_capture: Read) -> None:
     assert "IPADDR1=192.168.0.101\nNETMASK1=255.255.255.0\n" in found
     assert "IPV6INIT=yes\nIPV6ADDR=fd00:0:0:1::100/64\nIPV6_DEFAULTGW=fd00:0:0:1::1\n" in found
     assert found.endswith("STP=on\nDELAY=15\n")
+
+
+def test_a_default_route_without_a_gateway_names_none(read_capture: Read) -> None:
+    network = read_capture("iproute2")
+    routes = tuple(replace(route, gateway="") for route in network.routes)
+    assert "GATEWAY" not in ifcfg.files(replace(network, routes=routes), BridgeSpec(nic="eth0"))[BRIDGE]
