@@ -206,8 +206,9 @@ class _Installation:
             "timeout": self.install.timeout,
             "serve": my_address(self.host, self.spec) if files else "",
             "answers": list(files),
-            "attended": self.way.attended,
         }
+        if self.way.attended:
+            args["attended"] = True
         return Step(
             action="vm-install",
             title=f"start the installer and wait for its end, at most {self.install.timeout // 60} min",

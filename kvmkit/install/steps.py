@@ -112,7 +112,7 @@ class AnswersDisk(InstallerVolume):
 
 
 class Install:
-    """``name``, ``uuid``, ``log``, ``timeout``, ``serve``, ``answers``, ``attended``: run an installer."""
+    """``name``, ``uuid``, ``log``, ``timeout``, ``serve``, ``answers``, maybe ``attended``: run it."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
         """Whether it has come to its end, which only the journal knows."""
@@ -122,7 +122,7 @@ class Install:
     def make(self, host: Host, step: Step, token: str) -> None:
         """Start it, unless a killed process has, and wait for its end."""
         name = step.args["name"]
-        watch = Watch(host, name, step.args["log"], attended=step.args["attended"])
+        watch = Watch(host, name, step.args["log"], attended="attended" in step.args)
         try:
             with wakened(host, name) as woken, _served(step) as served:
                 left = self._begin(host, step, served)
