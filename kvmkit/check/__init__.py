@@ -60,12 +60,12 @@ def judge_facts(facts: Facts, *, local: bool = True) -> list[Check]:
     """Judge all that the probe saw; `local`: whether runbooks run on the host itself."""
     return [
         judge_system(facts.os),
-        *judge_packages(facts, local=local),
+        judge_packages(facts, local=local),
         *judge_cpu(facts),
         *judge_kernel(facts),
         *judge_services(facts),
         *judge_security(facts),
         *judge_network(facts),
-        *judge_storage(facts),
-        *judge_defaults(facts),
+        judge_storage(facts),
+        judge_defaults(facts),
     ]

@@ -17,7 +17,7 @@ DEFINE = {
 }
 
 
-def judge_defaults(facts: Facts) -> list[Check]:
+def judge_defaults(facts: Facts) -> Check:
     """Judge whether both are there, now and after a boot."""
     row = partial(
         Check,
@@ -26,18 +26,16 @@ def judge_defaults(facts: Facts) -> list[Check]:
         why="a VM gets its disk from the one and its address from the other, unless told otherwise",
     )
     if facts.session:
-        return [row(Status.SKIP, "qemu:///session makes its pools itself, and has no network of its own")]
-    if not facts.commands & {"libvirtd", "virtqemud"}:
-        return [row(Status.SKIP, "libvirt, which has them, is not installed")]
+        return row(Status.SKIP, "qemu:///session makes its pools itself, and has no network of its own")
+    if not facts.libvirt:
+        return row(Status.SKIP, "libvirt, which has them, is not installed")
     if facts.defaults is None:
-        return [row(Status.SKIP, f"cannot be told: {facts.user} may not look into libvirt's folders")]
+        return row(Status.SKIP, f"cannot be told: {facts.user} may not look into libvirt's folders")
     found = "; ".join(f"{kind} {_described(words)}" for kind, words in facts.defaults.items())
     if all(words >= ALL for words in facts.defaults.values()):
-        return [row(Status.PASS, found)]
-    fix = "; ".join(
-        f"virsh {word}" for kind, words in facts.defaults.items() for word in _missing(kind, words)
-    )
-    return [row(Status.WARN, found, fix=fix, **mended(facts, "plan_defaults"))]
+        return row(Status.PASS, found)
+    missing = (command for kind, words in facts.defaults.items() for command in _missing(kind, words))
+    return row(Status.WARN, found, fix="; ".join(missing), **mended(facts, "plan_defaults"))
 
 
 def _described(words: frozenset[str]) -> str:
@@ -51,4 +49,4 @@ def _missing(kind: str, words: frozenset[str]) -> list[str]:
     """Name virsh's commands that make up for what is missing."""
     commands = {"defined": DEFINE[kind], "active": "start default", "autostart": "autostart default"}
     prefix = {"pool": "pool", "network": "net"}[kind]
-    return [f"{prefix}-{command}" for word, command in commands.items() if word not in words]
+    return [f"virsh {prefix}-{command}" for word, command in commands.items() if word not in words]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -120,6 +121,16 @@ class Facts:
         """Whether the processor is one that says ``vmx`` or ``svm``."""
         return self.machine in ("x86_64", "i686", "i586", "i386")
 
+    @property
+    def libvirt(self) -> bool:
+        """Whether a daemon of libvirt's for QEMU is installed."""
+        return bool(self.commands & {"libvirtd", "virtqemud"})
+
+    def runs(self, name: str) -> bool:
+        """Whether a unit of systemd's runs."""
+        unit = (self.units or {}).get(name)
+        return unit is not None and unit.active == "active"
+
 
 def read_facts(host: Host, *, only_kvm: bool = False) -> Facts:
     """Read a host's facts, in one round trip.
@@ -150,12 +161,12 @@ def parse(text: str, *, where: str = "a capture", session: bool = False) -> Fact
     KvmkitError
         If the end is missing.
     """
-    sections = split_sections(text)
+    sections = defaultdict(list, split_sections(text))
     if "end" not in sections:
         raise KvmkitError(f"the facts of {where} end early, after {text[-80:]!r}; is its shell a POSIX one?")
     user, *groups = sections["user"][0].split()
-    cpu = _pairs(sections.get("cpu", []))
-    pools = sections.get("pools session" if session else "pools system", [])
+    cpu = _pairs(sections["cpu"])
+    pools = sections["pools session" if session else "pools system"]
     return Facts(
         session=session,
         user=user,
@@ -163,22 +174,22 @@ def parse(text: str, *, where: str = "a capture", session: bool = False) -> Fact
         machine=cpu.get("machine", ""),
         processors=int(cpu.get("processors") or 0),
         cpu_flags=frozenset(cpu.get("flags", "").split()),
-        modules=tuple(sections.get("modules", [])),
-        device=_device(sections.get("kvm device", [])),
-        qemu_conf=_readable(sections.get("qemu.conf", []), _qemu_conf),
-        accounts={name: frozenset(rest) for name, *rest in map(str.split, sections.get("accounts", []))},
-        os=_os(_pairs(sections.get("os", []))),
-        kernel_log=_readable(sections.get("kernel log", []), tuple),
-        values=_pairs(sections.get("kernel values", [])),
-        memory_kib=_memory(sections.get("memory", [])),
-        selinux_config=_pairs(sections.get("selinux config", [])).get("SELINUX", ""),
-        apparmor_profiles=_readable(sections.get("apparmor profiles", []), tuple),
-        commands=frozenset(sections.get("commands", [])),
-        units=parse_units(sections.get("units", [])),
-        clock_synchronised=_clock(sections.get("clock", [])),
-        bridges={name: tuple(ports) for name, *ports in map(str.split, sections.get("bridges", []))},
-        ufw="ENABLED=yes" in sections.get("ufw", []),
-        forward_policies=_readable(sections.get("forward", []), _forward_policies),
+        modules=tuple(sections["modules"]),
+        device=_device(sections["kvm device"]),
+        qemu_conf=_readable(sections["qemu.conf"], _qemu_conf),
+        accounts={name: frozenset(rest) for name, *rest in map(str.split, sections["accounts"])},
+        os=_os(_pairs(sections["os"])),
+        kernel_log=_readable(sections["kernel log"], tuple),
+        values=_pairs(sections["kernel values"]),
+        memory_kib=_memory(sections["memory"]),
+        selinux_config=_pairs(sections["selinux config"]).get("SELINUX", ""),
+        apparmor_profiles=_readable(sections["apparmor profiles"], tuple),
+        commands=frozenset(sections["commands"]),
+        units=parse_units(sections["units"]),
+        clock_synchronised=_clock(sections["clock"]),
+        bridges={name: tuple(ports) for name, *ports in map(str.split, sections["bridges"])},
+        ufw="ENABLED=yes" in sections["ufw"],
+        forward_policies=_readable(sections["forward"], _forward_policies),
         pools=tuple(_pool(line) for line in pools if line != UNREADABLE),
         pools_hidden=UNREADABLE in pools,
         # A capture from before this was looked for does not tell.

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 from kvmkit.check.facts import Facts
+from kvmkit.check.system import NO_SYSTEMD
 from kvmkit.report import Check, Status
 
 __all__ = ["judge_network"]
 
 # Made by libvirt, Docker (br- for all but its first), Podman and LXC for their own networks.
 PRIVATE = ("virbr", "docker", "br-", "podman", "cni", "lxcbr", "lxdbr", "incusbr")
-NO_SYSTEMD = "cannot be told: the host does not run systemd"
 
 
 def judge_network(facts: Facts) -> list[Check]:
@@ -67,13 +67,11 @@ def _forwarding(facts: Facts) -> Check:
     if not any(policy.endswith("drop") for policy in facts.forward_policies):
         return row(Status.PASS, found)
     if _filtered(facts):
-        fix = (
-            "iptables -I FORWARD -m physdev --physdev-is-bridged -j ACCEPT, kept as the distribution keeps it"
-        )
+        rule = "iptables -I FORWARD -m physdev --physdev-is-bridged -j ACCEPT"
+        fix = f"{rule}, kept as the distribution keeps it"
         return row(Status.WARN, f"{found}: VMs on a bridge are cut off, as netfilter is on there", fix=fix)
-    fix = (
-        "try a VM's connection; libvirt's own rules let its networks through, unless its backend is nftables"
-    )
+    unless = "libvirt's own rules let its networks through, unless its backend is nftables"
+    fix = f"try a VM's connection; {unless}"
     return row(Status.WARN, f"{found}: VMs on libvirt's networks may be cut off", fix=fix)
 
 
@@ -84,7 +82,7 @@ def _firewalls(facts: Facts) -> Check:
         expected="any, with the bridge of the VMs in mind",
         why="a bridge of your own is not in firewalld's zone for libvirt; Docker and ufw make FORWARD drop",
     )
-    running = [name for name in ("firewalld", "docker") if _active(facts, f"{name}.service")]
+    running = [name for name in ("firewalld", "docker") if facts.runs(f"{name}.service")]
     running += ["ufw"] * facts.ufw
     if facts.units is None and not running:
         return row(Status.SKIP, NO_SYSTEMD)
@@ -100,9 +98,4 @@ def _manager(facts: Facts) -> Check:
     )
     if facts.units is None:
         return row(Status.SKIP, NO_SYSTEMD)
-    return row(Status.PASS, "running" if _active(facts, "NetworkManager.service") else "not running")
-
-
-def _active(facts: Facts, name: str) -> bool:
-    unit = (facts.units or {}).get(name)
-    return unit is not None and unit.active == "active"
+    return row(Status.PASS, "running" if facts.runs("NetworkManager.service") else "not running")

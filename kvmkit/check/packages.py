@@ -12,12 +12,7 @@ from kvmkit.report import Check, Status
 __all__ = ["can_install", "judge_packages", "missing_packages", "package_manager"]
 
 # What is run to install; the first that is there counts.
-MANAGERS = {
-    "apt-get": "apt-get install",
-    "dnf": "dnf install",
-    "yum": "yum install",
-    "zypper": "zypper install",
-}
+MANAGERS = ("apt-get", "dnf", "yum", "zypper")
 DRIVEN = ("apt-get", "dnf", "zypper")
 """Those that kvmkit itself can run; yum alone is found on systems that are too old."""
 # Where a package of Debian's is named after the machine: qemu-system-x86.
@@ -38,17 +33,6 @@ class Need:
     def package(self, manager: str) -> str:
         """Name it as the host's package manager does."""
         return {"apt-get": self.apt, "zypper": self.zypper}.get(manager, self.dnf)
-
-
-def judge_packages(facts: Facts, *, local: bool = True) -> list[Check]:
-    """Judge whether they are there.
-
-    Parameters
-    ----------
-    local
-        Whether runbooks run on the host itself: only there is virt-install needed.
-    """
-    return [_programs(facts, local=local)]
 
 
 def package_manager(facts: Facts) -> str:
@@ -92,7 +76,14 @@ def _needs(machine: str, *, local: bool) -> list[Need]:
     return [need for need in needs if local or not need.client]
 
 
-def _programs(facts: Facts, *, local: bool) -> Check:
+def judge_packages(facts: Facts, *, local: bool = True) -> Check:
+    """Judge whether they are there.
+
+    Parameters
+    ----------
+    local
+        Whether runbooks run on the host itself: only there is virt-install needed.
+    """
     needs = _needs(facts.machine, local=local)
     manager = package_manager(facts)
     row = partial(
@@ -110,6 +101,6 @@ def _programs(facts: Facts, *, local: bool) -> Check:
         return row(Status.PASS, "everything needed is there")
     commands = ", ".join(need.commands[0] for need in missing)
     packages = " ".join(missing_packages(facts, local=local))
-    fix = f"{MANAGERS[manager]} {packages}" if manager else f"install {packages}, however it is called here"
+    fix = f"{manager} install {packages}" if manager else f"install {packages}, however it is called here"
     plan = mended(facts, "plan_packages") if can_install(facts) else {}
     return row(Status.FAIL, f"missing: {commands}", fix=fix, **plan)

@@ -55,7 +55,7 @@ def _apparmor(facts: Facts, row: partial[Check]) -> Check:
     daemons = [line for line in facts.apparmor_profiles if not line.startswith("virt-aa-helper")]
     if any("(enforce)" in line for line in daemons):
         return row(Status.PASS, "AppArmor is on, with libvirt's profiles")
-    if not facts.commands & {"libvirtd", "virtqemud"}:
+    if not facts.libvirt:
         return row(Status.PASS, "AppArmor is on; libvirt, which brings its profiles, is not installed")
     fix = "aa-enforce /etc/apparmor.d/usr.sbin.libvirtd (or usr.sbin.virtqemud), and restart libvirt"
     return row(Status.WARN, "AppArmor is on, and libvirt's profiles are not enforced", fix=fix)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvmkit.check.facts import Facts, Unit
 from kvmkit.check.packages import can_install
-from kvmkit.check.system import mended
+from kvmkit.check.system import NO_SYSTEMD, mended
 from kvmkit.errors import HostUnavailable
 from kvmkit.report import Check, Status
 
@@ -21,7 +21,6 @@ DAEMONS = ("libvirtd", "virtqemud")
 # What a VM needs where each driver has a daemon of its own.
 MODULAR = ("virtqemud", "virtnetworkd", "virtstoraged")
 INSTALL = "install libvirt: see the row of the packages"
-NO_SYSTEMD = "cannot be told: the host does not run systemd"
 
 
 def judge_answer(host: Host, facts: Facts) -> Check:
@@ -47,7 +46,7 @@ def judge_answer(host: Host, facts: Facts) -> Check:
 
 def _make_it_answer(facts: Facts, said: str) -> dict[str, Any]:
     """Say what to do, and which plan does it."""
-    if not facts.commands.intersection(DAEMONS):
+    if not facts.libvirt:
         return _install(facts)
     if facts.session:
         return {"fix": "run `virsh -c qemu:///session uri` in a terminal: it says what stands in its way"}
@@ -91,7 +90,7 @@ def _at_boot(facts: Facts) -> Check:
         return row(Status.SKIP, found, **mended(facts, "plan_service"))
     if facts.units is None:
         return row(Status.SKIP, NO_SYSTEMD)
-    if not facts.commands.intersection(DAEMONS):
+    if not facts.libvirt:
         return row(Status.FAIL, "libvirt is not installed", **_install(facts))
     return _enabled(facts, facts.units, row)
 

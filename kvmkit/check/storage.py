@@ -13,7 +13,7 @@ GIB = 1024 * 1024  # KiB
 LEAST_GIB = 10
 
 
-def judge_storage(facts: Facts) -> list[Check]:
+def judge_storage(facts: Facts) -> Check:
     """Judge the space where pools keep their volumes."""
     row = partial(
         Check,
@@ -23,12 +23,12 @@ def judge_storage(facts: Facts) -> list[Check]:
     )
     hidden = f"; {facts.user} may not see the other pools" if facts.pools_hidden else ""
     if not facts.pools:
-        return [row(Status.SKIP, f"no folder of a pool is there yet{hidden}")]
+        return row(Status.SKIP, f"no folder of a pool is there yet{hidden}")
     found = ", ".join(map(_described, facts.pools)) + hidden
     if any(pool.free_kib < LEAST_GIB * GIB for pool in facts.pools):
         fix = "delete images that nothing uses, or make a pool on a larger file system"
-        return [row(Status.WARN, found, fix=fix)]
-    return [row(Status.PASS, found)]
+        return row(Status.WARN, found, fix=fix)
+    return row(Status.PASS, found)
 
 
 def _described(pool: Pool) -> str:

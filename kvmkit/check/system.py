@@ -8,7 +8,7 @@ from typing import Any
 from kvmkit.check.facts import Facts, OperatingSystem
 from kvmkit.report import Check, Status
 
-__all__ = ["judge_system", "kin", "mended"]
+__all__ = ["NO_SYSTEMD", "judge_system", "kin", "mended"]
 
 # The oldest releases whose `ip` has a dependable -json (iproute2 4.18).
 OLDEST = {
@@ -32,6 +32,7 @@ TOO_OLD = (
 )
 IFCFG = "; kvmkit can still write the bridge's two ifcfg files for it"
 RUNBOOK = "20-prepare-host"
+NO_SYSTEMD = "cannot be told: the host does not run systemd"
 
 
 def kin(os: OperatingSystem) -> str:

@@ -18,6 +18,23 @@ The processor's modes, and who is in them:
   below all: one processor, with VT-x or AMD-V"""
 
 
+QEMU = "a thread for each vCPU\n\nthe devices: disk, network\ncard, screen, serial line …"
+KVM = """\
+enters guest mode, and is where the processor comes back to;
+maps the guest's memory; timers and interrupts"""
+# Left, top, width and height; whose it is, its name, and what is said of it.
+BOXES = (
+    ((10, 30, 200, 76), GUEST, "the guest's programs", "ring 3 of guest mode"),
+    ((10, 116, 200, 76), GUEST, "the guest's kernel", "ring 0 of guest mode,\nthinks it owns the machine"),
+    ((250, 30, 220, 162), USER, "QEMU, a process", QEMU),
+    ((500, 30, 170, 76), USER, "libvirt", "starts QEMU,\nkeeps descriptions"),
+    ((500, 116, 170, 76), USER, "other programs", "virsh, a browser, …"),
+    ((10, 250, 460, 76), KERNEL, "module kvm", KVM),
+    ((500, 250, 170, 76), KERNEL, "the rest of Linux", "scheduler, memory,\ndrivers"),
+    ((10, 356, 660, 44), PLAIN, "processor with VT-x or AMD-V, memory, disks, network cards", ""),
+)
+
+
 def picture_of_modes() -> Picture:
     """Draw what runs where: guest mode, the host's user mode and its kernel.
 
@@ -26,8 +43,10 @@ def picture_of_modes() -> Picture:
     Picture
         In place of the article's picture of KVM's architecture.
     """
-    parts = [
-        *_modes(),
+    parts: Shapes = []
+    for place, colour, name, said in BOXES:
+        parts += box(*place, colour, name, said.splitlines())
+    parts += [
         text(10, 20, "guest mode", bold=True),
         text(250, 20, "host's user mode", bold=True),
         text(10, 240, "host's kernel mode", bold=True),
@@ -40,47 +59,6 @@ def picture_of_modes() -> Picture:
         *arrow(498, 60, 472, 60, USER),
     ]
     return Picture(drawn(680, 410, parts), MODES)
-
-
-def _modes() -> Shapes:
-    """Draw who is in which mode."""
-    return [
-        *box(10, 30, 200, 76, GUEST, "the guest's programs", ["ring 3 of guest mode"]),
-        *box(
-            10,
-            116,
-            200,
-            76,
-            GUEST,
-            "the guest's kernel",
-            ["ring 0 of guest mode,", "thinks it owns the machine"],
-        ),
-        *box(
-            250,
-            30,
-            220,
-            162,
-            USER,
-            "QEMU, a process",
-            ["a thread for each vCPU", "", "the devices: disk, network", "card, screen, serial line …"],
-        ),
-        *box(500, 30, 170, 76, USER, "libvirt", ["starts QEMU,", "keeps descriptions"]),
-        *box(500, 116, 170, 76, USER, "other programs", ["virsh, a browser, …"]),
-        *box(
-            10,
-            250,
-            460,
-            76,
-            KERNEL,
-            "module kvm",
-            [
-                "enters guest mode, and is where the processor comes back to;",
-                "maps the guest's memory; timers and interrupts",
-            ],
-        ),
-        *box(500, 250, 170, 76, KERNEL, "the rest of Linux", ["scheduler, memory,", "drivers"]),
-        *box(10, 356, 660, 44, PLAIN, "processor with VT-x or AMD-V, memory, disks, network cards", []),
-    ]
 
 
 LOOP = """\
