@@ -35,3 +35,11 @@ def test_an_installer_that_asks_what_nobody_answers_is_a_failure(
         kk.apply(tiny.plan(world.host, location, tiny.WAITS))
 
     assert world.state() == before
+
+
+def test_a_person_who_attends_may_take_any_time_to_answer(
+    world: World, location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "ASKING", 2)
+    with pytest.raises(kk.ApplyFailed, match="the installer had 90 s and has not ended"):
+        kk.apply(tiny.plan(world.host, location, tiny.WAITS, answers="none", timeout=90))

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import urllib.request
 
 import pytest
@@ -27,13 +28,14 @@ def why_not(mirror: str) -> str:
     url = f"{mirror}/{SUITE}/debian-installer/binary-amd64/Packages.gz"
     try:
         index = gzip.decompress(ask(url)).decode()
-        for paragraph in index.split("\n\n"):
-            fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line[1:])
-            if fields.get("Package") in NEEDED:
-                url = f"{mirror}/{fields['Filename']}"
-                with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=60):  # noqa: S310
-                    pass
-    except (OSError, ValueError) as error:
+        paths = dict(re.findall(r"^Package: (.+)\n(?:.+\n)*?Filename: (.+)$", index, re.MULTILINE))
+        if missing := [name for name in NEEDED if name not in paths]:
+            return f"{url} does not name {', '.join(missing)}"
+        for name in NEEDED:
+            url = f"{mirror}/{paths[name]}"
+            with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=60):  # noqa: S310
+                pass
+    except (OSError, EOFError, ValueError) as error:
         return f"{url} is not there: {error}"
     return ""
 
