@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from kvmkit.bridge.facts import Network
-from kvmkit.drawing import GREEN, LINE, PLAIN, Shapes, box, drawn, line, text
+from kvmkit.drawing import GREEN, LINE, PLAIN, Picture, Shapes, box, drawn, line, text
 
-__all__ = ["as_svg", "as_text"]
+__all__ = ["draw"]
 
 WIDTH, BOX, GAP = 360, 330, 22
 """Pixels: of a panel, of a box in it, between boxes."""
@@ -33,32 +33,28 @@ def _boxes(network: Network, nic: str, bridge: str) -> list[_Box]:
     return [*boxes, _Box("VMs")] if network.link(bridge) else boxes
 
 
-def as_text(before: Network, after: Network, nic: str, bridge: str) -> str:
-    """Draw both side by side, the routes below."""
-    left, right = (_text(network, nic, bridge) for network in (before, after))
-    width = max(len(row) for row in ["before", *left])
-    rows = zip_longest(["before", "------", *left], ["after", "-----", *right], fillvalue="")
-    return "\n".join(f"{one:{width}}   {other}".rstrip() for one, other in rows)
+def draw(before: Network, after: Network, nic: str, bridge: str) -> Picture:
+    """Draw both side by side."""
+    left, right = (_boxes(network, nic, bridge) for network in (before, after))
+    one, top = _panel("before", left, 10)
+    other, bottom = _panel("after", right, 10 + WIDTH)
+    rows = list(zip_longest(_column("before", left), _column("after", right), fillvalue=""))
+    width = max(len(row) for row, _ in rows)
+    told = "\n".join(f"{row:{width}}   {beside}".rstrip() for row, beside in rows)
+    return Picture(drawn(2 * WIDTH, max(top, bottom), [*one, *other]), told)
 
 
-def _text(network: Network, nic: str, bridge: str) -> list[str]:
-    lines: list[str] = []
-    for found in _boxes(network, nic, bridge):
-        lines += [*(["  |"] if lines else []), found.title, *(f"    {row}" for row in found.lines)]
+def _column(title: str, boxes: list[_Box]) -> list[str]:
+    lines = [title, "-" * len(title)]
+    for number, found in enumerate(boxes):
+        lines += [*(["  |"] if number else []), found.title, *(f"    {row}" for row in found.lines)]
     return lines
 
 
-def as_svg(before: Network, after: Network, nic: str, bridge: str) -> str:
-    """Draw both side by side."""
-    left, one = _panel(before, "before", nic, bridge, 10)
-    right, other = _panel(after, "after", nic, bridge, 10 + WIDTH)
-    return drawn(2 * WIDTH, max(one, other), [*left, *right])
-
-
-def _panel(network: Network, title: str, nic: str, bridge: str, left: int) -> tuple[Shapes, int]:
+def _panel(title: str, boxes: list[_Box], left: int) -> tuple[Shapes, int]:
     shapes = [text(left, 16, title, bold=True)]
     top, middle = 28, left + BOX // 2
-    for number, found in enumerate(_boxes(network, nic, bridge)):
+    for number, found in enumerate(boxes):
         height = LINE * (1 + len(found.lines)) + 8
         if number:
             shapes.append(line(middle, top - GAP, middle, top))

@@ -10,15 +10,16 @@ from typing import Protocol
 from kvmkit.bridge import decide
 from kvmkit.bridge.backends import ifupdown, iproute2, netplan, networkd, networkmanager
 from kvmkit.bridge.compare import Expected, expect
-from kvmkit.bridge.draw import as_svg, as_text
+from kvmkit.bridge.draw import draw
 from kvmkit.bridge.facts import BridgeSettings, Network
 from kvmkit.bridge.notes import notes, notes_back
 from kvmkit.bridge.picture import bridged, unbridged, uses_dhcp
 from kvmkit.bridge.read import read_network
 from kvmkit.bridge.recipe import Recipe
-from kvmkit.bridge.spec import SPARE, BridgeSpec
+from kvmkit.bridge.spec import BridgeSpec, least_timeout
 from kvmkit.bridge.steps import Change, trial_steps
 from kvmkit.check.network import PRIVATE
+from kvmkit.drawing import Picture
 from kvmkit.errors import Busy, InvalidSpec, NotFound, Unsupported, WrongState
 from kvmkit.host import Host
 from kvmkit.plan import Plan
@@ -106,7 +107,8 @@ def plan_bridge(host: Host, spec: BridgeSpec) -> Plan:
         after=_expected(network, after, spec),
         timeout=spec.timeout,
     )
-    return _plan(host, title, change, (network, after), (spec.nic, spec.bridge), notes(network, spec))
+    picture = draw(network, after, spec.nic, spec.bridge)
+    return _plan(host, title, change, network, picture, notes(network, spec))
 
 
 def plan_unbridge(host: Host, bridge: str, *, timeout: int = 60) -> Plan:
@@ -149,7 +151,7 @@ def plan_unbridge(host: Host, bridge: str, *, timeout: int = 60) -> Plan:
     network = _read(host)
     settings, port = _bridge_and_port(network, bridge, host.uri)
     delay = settings.forward_delay if settings.stp else 0
-    seconds = max(timeout, 2 * delay + SPARE) if settings.stp else timeout
+    seconds = max(timeout, least_timeout(settings.stp, delay))
     spec = BridgeSpec(nic=port, bridge=bridge, stp=settings.stp, forward_delay=delay, timeout=seconds)
     after = unbridged(network, bridge, port)
     backend = _backend(network, host.uri, bridge, port)
@@ -162,8 +164,8 @@ def plan_unbridge(host: Host, bridge: str, *, timeout: int = 60) -> Plan:
         after=expect(after, port, gone=bridge),
         timeout=seconds,
     )
-    told = notes_back(network, bridge, port)
-    return _plan(host, f"take bridge {bridge} away", change, (network, after), (port, bridge), told)
+    title, picture = f"take bridge {bridge} away", draw(network, after, port, bridge)
+    return _plan(host, title, change, network, picture, notes_back(network, bridge, port))
 
 
 def _read(host: Host) -> Network:
@@ -216,17 +218,12 @@ def _expected(network: Network, after: Network, spec: BridgeSpec) -> Expected:
 
 
 def _plan(
-    host: Host,
-    title: str,
-    change: Change,
-    pictures: tuple[Network, Network],
-    names: tuple[str, str],
-    told: Iterable[str],
+    host: Host, title: str, change: Change, network: Network, picture: Picture, told: Iterable[str]
 ) -> Plan:
     paths = list({**change.recipe.keep_files, **change.back.keep_files})
     found: Mapping[str, bytes | None] = {}
     if host.practice:
-        texts = pictures[0].files
+        texts = network.files
         found = {path: texts[path].encode() if path in texts else None for path in paths}
     elif paths:
         found = look(as_root(host), paths)
@@ -237,8 +234,8 @@ def _plan(
         steps=trial_steps(change, title),
         notes=tuple(told),
         shown=_shown(change.recipe, found),
-        picture=as_text(*pictures, *names),
-        svg=as_svg(*pictures, *names),
+        picture=picture.text,
+        svg=picture.svg,
     )
 
 

@@ -9,10 +9,12 @@ from pydantic import AfterValidator, Field, StrictBool, ValidationInfo, field_va
 
 from kvmkit.spec import Spec
 
-__all__ = ["BridgeSpec"]
+__all__ = ["BridgeSpec", "least_timeout"]
 
-SPARE = 10
-"""Seconds that verifying needs beside the time for which STP keeps a port closed."""
+
+def least_timeout(stp: bool, forward_delay: int) -> int:
+    """Say how many seconds a trial needs: STP opens its port after twice the delay; then comes verifying."""
+    return 2 * forward_delay + 10 if stp else 0
 
 
 def _cidr(value: str) -> str:
@@ -144,7 +146,7 @@ class BridgeSpec(Spec):
     @field_validator("timeout")
     @classmethod
     def _long_enough(cls, value: int, info: ValidationInfo) -> int:
-        needed = 2 * info.data.get("forward_delay", 0) + SPARE if info.data.get("stp") else 0
+        needed = least_timeout(info.data.get("stp", False), info.data.get("forward_delay", 0))
         if value < needed:
             raise ValueError(f"with STP the port opens after twice forward_delay: {needed} at least, please")
         return value

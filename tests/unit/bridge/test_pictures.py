@@ -10,7 +10,7 @@ import kvmkit as kk
 from kvmkit.bridge import decide
 from kvmkit.bridge.backends import iproute2
 from kvmkit.bridge.compare import Expected, compare, expect, route_text
-from kvmkit.bridge.draw import as_svg, as_text
+from kvmkit.bridge.draw import draw
 from kvmkit.bridge.facts import DNS, Address, BridgeSettings, Network, Route, Way
 from kvmkit.bridge.notes import notes
 from kvmkit.bridge.picture import bridged, unbridged
@@ -212,13 +212,12 @@ def test_what_is_expected_can_be_kept_as_json() -> None:
 
 
 def test_the_drawing_shows_both_and_is_a_good_svg() -> None:
-    text = as_text(plain(), AFTER, "eth0", "br0")
-    assert text.splitlines()[0].split() == ["before", "after"]
-    assert "in br0, without an address" in text
-    assert text.splitlines()[-1].strip() == "VMs"
-    svg = as_svg(plain(), AFTER, "eth0", "br0")
-    assert svg.startswith("<svg")
-    assert svg.count("192.168.0.100/24") == 2  # in each panel
+    picture = draw(plain(), AFTER, "eth0", "br0")
+    assert picture.text.splitlines()[0].split() == ["before", "after"]
+    assert "in br0, without an address" in picture.text
+    assert picture.text.splitlines()[-1].strip() == "VMs"
+    assert picture.svg.startswith("<svg")
+    assert picture.svg.count("192.168.0.100/24") == 2  # in each panel
 
 
 @given(planned())
@@ -250,7 +249,7 @@ def test_every_spec_on_every_host_is_refused_with_a_reason_or_leaves_a_whole_pic
     assert set(kept) <= set(bridge.addresses)
     others = [link for link in network.links if link.name != spec.nic]
     assert [link for link in after.links if link.name not in (spec.nic, spec.bridge)] == others
-    assert as_svg(network, after, spec.nic, spec.bridge)
+    assert draw(network, after, spec.nic, spec.bridge).svg
     assert all(notes(network, spec))
     # Plain ip can make every picture, and take it away.
     assert iproute2.bridge(network, spec).trial_files
