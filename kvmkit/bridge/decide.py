@@ -17,11 +17,6 @@ __all__ = ["busy", "is_so", "owner_of", "problems", "unfit", "unsupported"]
 KINDS = ("", "veth", "bond", "team", "vlan")
 """What the kernel lets into a bridge, and what it makes sense to put there; ``""`` is a network card."""
 UPPER = ("vlan", "macvlan", "macvtap", "ipvlan", "ipvtap")
-NO_CARDS = {
-    "wireless": "a wireless card cannot be in a bridge, as access points take only its own MAC address; "
-    "give VMs the network `default` (NAT)",
-    "bridge": "it is itself a bridge; give VMs that one, or name the card in it",
-}
 
 
 def owner_of(network: Network, *links: str) -> str:
@@ -44,16 +39,18 @@ def unfit(network: Network, nic: str) -> str:
 
 def _unfit_kind(link: Link) -> str:
     if link.wireless:
-        return NO_CARDS["wireless"]
-    if link.kind in NO_CARDS:
-        return NO_CARDS[link.kind]
+        return (
+            "a wireless card cannot be in a bridge, as access points take only its own MAC address; "
+            "give VMs the network `default` (NAT)"
+        )
+    if link.kind == "bridge":
+        return "it is itself a bridge; give VMs that one, or name the card in it"
     if link.type != "ether" or link.kind not in KINDS:
         return f"a link of kind {link.kind or link.type}; a network card, a bond or a VLAN is needed"
     return ""
 
 
 def _unfit_place(network: Network, link: Link) -> str:
-    """Say what it is part of, or what is made on it."""
     if link.master:
         master = network.link(link.master)
         if master is not None and master.kind == "bridge":
@@ -150,10 +147,10 @@ def problems(network: Network, spec: BridgeSpec) -> Iterator[tuple[str, str]]:
     if reason_of_nic:
         yield "nic", reason_of_nic
     found = network.link(spec.bridge)
-    if found is not None and found.bridge:
+    if found and found.bridge:
         ports = ", ".join(network.ports_of(spec.bridge)) or "none"
         yield "bridge", f"it is there already, not as asked for, with ports: {ports}; take another name"
-    elif found is not None:
+    elif found:
         yield "bridge", f"there is a link of that name, of kind {found.kind or found.type}; take another"
     if network.machine and not spec.allow_guest:
         reason = (

@@ -9,7 +9,7 @@ from kvmkit.bridge.facts import Network
 from kvmkit.bridge.picture import uses_dhcp
 from kvmkit.bridge.spec import BridgeSpec
 
-__all__ = ["notes"]
+__all__ = ["notes", "notes_back"]
 
 PAUSE = {
     "NetworkManager": "a pause of about a second",
