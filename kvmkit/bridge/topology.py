@@ -147,7 +147,7 @@ def _bridge(
 
 
 def _card(link: Link, plugs: tuple[_Plug, ...]) -> _Segment:
-    about = ("macvtap" if plugs else "no bridge", *_addresses(link))
+    about = ("macvtap" if plugs else "no bridge", *_addresses(link), link.state)
     return _Segment(link.name, about, ((link.name, link.state),), plugs, link.up, bridge=False)
 
 
@@ -158,9 +158,7 @@ def _addresses(link: Link) -> tuple[str, ...]:
 def _text(segments: list[_Segment]) -> str:
     rows: list[str] = []
     for segment in segments:
-        state = [segment.cards[0][1]] if segment.cards and not segment.bridge else []
-        about = ", ".join([*segment.about, *state])
-        rows.append(f"{segment.name}: {about}" if about else f"{segment.name}:")
+        rows.append(f"{segment.name}: {', '.join(segment.about)}".rstrip())
         rows += [f"  card {name}: {state}" for name, state in segment.cards if segment.bridge]
         rows += [f"  VM {plug.vm}: {plug.state}{plug.tap and f', by {plug.tap}'}" for plug in segment.plugs]
     return "\n".join(rows)
@@ -179,8 +177,7 @@ def _svg(segments: list[_Segment]) -> str:
 def _segment(segment: _Segment, top: int) -> tuple[Shapes, int]:
     """Draw one: the bridge as high as what is plugged into it, so that all cables go straight across."""
     left, width = BRIDGE if segment.bridge else CARD
-    about = segment.about if segment.bridge else (*segment.about, segment.cards[0][1])
-    rows = [fitting(words, width - 20) for words in about]
+    rows = [fitting(words, width - 20) for words in segment.about]
     height = max(LINE * (len(rows) + 1) + 10, ROW * len(segment.plugs) - 12, ROW * len(segment.cards) - 12)
     colour = GREEN if segment.bridge else PLAIN
     shapes = box(
