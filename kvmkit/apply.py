@@ -108,7 +108,7 @@ def apply(
         return forward(host, entry, [s.secrets for s in plan.steps], ask, keep=keep)
 
 
-def undo(what: Report | Host, plan_id: str = "") -> Report:
+def undo(what: Report | Host, plan_id: str = "", *, progress: Progress | None = None) -> Report:
     """Take back what a plan did, in reverse.
 
     Parameters
@@ -118,6 +118,8 @@ def undo(what: Report | Host, plan_id: str = "") -> Report:
     plan_id
         Which plan, where `what` is a host: also after a restart of the kernel,
         also one that a killed process left half applied.
+    progress
+        Told in a few words what is being taken back now, as by :func:`apply`.
 
     Returns
     -------
@@ -136,6 +138,7 @@ def undo(what: Report | Host, plan_id: str = "") -> Report:
     plan_id = plan_id or (what.plan_id if isinstance(what, Report) else "")
     with (
         journal.lock(host.uri, f"undoing plan {plan_id}"),
+        telling(progress),
         _cancellable_by_keyboard(threading.Event()),
     ):
         entry = _last(host.uri, plan_id)

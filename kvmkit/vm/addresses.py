@@ -12,7 +12,7 @@ import libvirt
 import pandas as pd
 
 from kvmkit.host import Host
-from kvmkit.vm.facts import domain
+from kvmkit.vm.facts import domain, frame
 from kvmkit.vm.xml import parse
 
 __all__ = ["addresses"]
@@ -71,11 +71,7 @@ def addresses(host: Host, name: str) -> pd.DataFrame:
             rows += sorted((r for r in found if r[0] in unknown and _is_of_use(r[1])), key=itemgetter(0, 1))
             known = {row[0] for row in rows}
             unknown = {mac: network for mac, network in unknown.items() if mac not in known}
-    data = {
-        column: pd.array([row[place] for row in rows], dtype=dtype)  # type: ignore[call-overload]
-        for place, (column, dtype) in enumerate(COLUMNS.items())
-    }
-    return pd.DataFrame(data)
+    return frame(rows, COLUMNS)
 
 
 def _leases(_host: Host, dom: libvirt.virDomain, nics: Mapping[str, str]) -> Iterator[Row]:

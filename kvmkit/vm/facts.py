@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -13,7 +13,7 @@ from kvmkit.errors import NotFound
 from kvmkit.host import Host
 from kvmkit.vm.xml import parse
 
-__all__ = ["domain", "networks", "pools", "vms", "volumes"]
+__all__ = ["domain", "frame", "networks", "pools", "vms", "volumes"]
 
 STATES = {
     libvirt.VIR_DOMAIN_NOSTATE: "no state",
@@ -106,14 +106,8 @@ def pools(host: Host) -> pd.DataFrame:
     """
     with host.reading("list the storage pools") as connection:
         rows = [_pool(pool) for pool in connection.listAllStoragePools()]
-    columns = {
-        "active": "bool",
-        "type": "str",
-        "path": "str",
-        "capacity_gib": "float64",
-        "free_gib": "float64",
-    }
-    return _frame(rows, columns | {"autostart": "bool"})
+    sizes = {"capacity_gib": "float64", "free_gib": "float64"}
+    return _by_name(rows, {"active": "bool", "type": "str", "path": "str", **sizes, "autostart": "bool"})
 
 
 def _pool(pool: libvirt.virStoragePool) -> tuple[Any, ...]:
@@ -121,14 +115,8 @@ def _pool(pool: libvirt.virStoragePool) -> tuple[Any, ...]:
     _state, capacity, _allocation, free = pool.info()
     xml = parse(pool.XMLDesc())
     gib = (round(capacity / 2**30, 1), round(free / 2**30, 1)) if active else (0.0, 0.0)
-    return (
-        pool.name(),
-        active,
-        xml.get("type"),
-        xml.findtext("target/path") or "",
-        *gib,
-        bool(pool.autostart()),
-    )
+    path = xml.findtext("target/path", "")
+    return pool.name(), active, xml.get("type"), path, *gib, bool(pool.autostart())
 
 
 def volumes(host: Host, pool: str = "") -> pd.DataFrame:
@@ -160,15 +148,14 @@ def volumes(host: Host, pool: str = "") -> pd.DataFrame:
             raise NotFound(f"no active pool {pool!r} on {host.uri}; active are: {', '.join(names) or 'none'}")
         rows = [_volume(p.name(), v) for p in active if pool in ("", p.name()) for v in p.listAllVolumes()]
     columns = {"pool": "str", "format": "str", "capacity_gib": "float64", "allocation_gib": "float64"}
-    return _frame(rows, columns | {"path": "str", "backing": "str"})
+    return _by_name(rows, columns | {"path": "str", "backing": "str"})
 
 
 def _volume(pool: str, volume: libvirt.virStorageVol) -> tuple[Any, ...]:
     xml = parse(volume.XMLDesc())
-    form = xml.find("target/format")
+    form = xml.xpath("string(target/format/@type)")
     sizes = (round(int(xml.findtext(tag) or 0) / 2**30, 2) for tag in ("capacity", "allocation"))
-    backing = xml.findtext("backingStore/path") or ""
-    return volume.name(), pool, "" if form is None else form.get("type"), *sizes, volume.path(), backing
+    return volume.name(), pool, form, *sizes, volume.path(), xml.findtext("backingStore/path", "")
 
 
 def networks(host: Host) -> pd.DataFrame:
@@ -187,15 +174,14 @@ def networks(host: Host) -> pd.DataFrame:
     """
     with host.reading("list the networks") as connection:
         rows = [_network(network) for network in connection.listAllNetworks()]
-    return _frame(rows, {"active": "bool", "forward": "str", "bridge": "str", "autostart": "bool"})
+    return _by_name(rows, {"active": "bool", "forward": "str", "bridge": "str", "autostart": "bool"})
 
 
 def _network(network: libvirt.virNetwork) -> tuple[Any, ...]:
     xml = parse(network.XMLDesc())
-    forward, bridge = xml.find("forward"), xml.find("bridge")
+    forward, bridge = xml.find("forward"), xml.xpath("string(bridge/@name)")
     mode = "" if forward is None else forward.get("mode", "nat")
-    name = "" if bridge is None else bridge.get("name", "")
-    return network.name(), bool(network.isActive()), mode, name, bool(network.autostart())
+    return network.name(), bool(network.isActive()), mode, bridge, bool(network.autostart())
 
 
 def domain(host: Host, connection: libvirt.virConnect, name: str) -> libvirt.virDomain:
@@ -217,11 +203,14 @@ def domain(host: Host, connection: libvirt.virConnect, name: str) -> libvirt.vir
     raise NotFound(f"no VM {name[:80]!r} on {host.uri}; it has: {', '.join(names[:20]) or 'none'}")
 
 
-def _frame(rows: Sequence[tuple[Any, ...]], columns: dict[str, str]) -> pd.DataFrame:
-    """Make a DataFrame of fixed columns and dtypes, indexed by name."""
-    ordered = sorted(rows)
+def _by_name(rows: Iterable[tuple[Any, ...]], columns: Mapping[str, str]) -> pd.DataFrame:
+    return frame(sorted(rows), {"name": "str", **columns}).set_index("name")
+
+
+def frame(rows: Sequence[tuple[Any, ...]], columns: Mapping[str, str]) -> pd.DataFrame:
+    """Make a DataFrame of fixed columns, by name and dtype, also of no rows."""
     data = {
-        column: pd.array([row[place] for row in ordered], dtype=dtype)  # type: ignore[call-overload]
-        for place, (column, dtype) in enumerate(columns.items(), 1)
+        column: pd.array([row[place] for row in rows], dtype=dtype)  # type: ignore[call-overload]
+        for place, (column, dtype) in enumerate(columns.items())
     }
-    return pd.DataFrame(data, index=pd.Index([row[0] for row in ordered], name="name", dtype="str"))
+    return pd.DataFrame(data)

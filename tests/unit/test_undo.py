@@ -27,6 +27,13 @@ def test_undo_takes_back_in_reverse(world: World) -> None:
     assert state() == ["undone"]
 
 
+def test_what_is_taken_back_is_told(world: World) -> None:
+    told: list[str] = []
+    kk.undo(kk.apply(plan()), progress=told.append)
+
+    assert told == ["undo: make c", "undo: make b", "undo: make a"]
+
+
 def test_undo_goes_by_host_and_id_as_well(world: World) -> None:
     kk.apply(plan())
     kk.undo(host(), plan().id)
