@@ -5,12 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from kvmkit.check.facts import Facts
-from kvmkit.check.system import mended
+from kvmkit.check.system import RED_HAT, mended
 from kvmkit.report import Check, Status
 
 __all__ = ["judge_security"]
 
-RED_HAT = {"rhel", "fedora", "centos"}
 LOOPBACK = {"", "127.0.0.1", "::1", "localhost"}
 
 

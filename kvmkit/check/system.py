@@ -8,7 +8,7 @@ from typing import Any
 from kvmkit.check.facts import Facts, OperatingSystem
 from kvmkit.report import Check, Status
 
-__all__ = ["NO_SYSTEMD", "judge_system", "kin", "mended"]
+__all__ = ["NO_SYSTEMD", "RED_HAT", "judge_system", "kin", "mended"]
 
 # The oldest releases whose `ip` has a dependable -json (iproute2 4.18).
 OLDEST = {
@@ -25,7 +25,7 @@ OLDEST = {
     "opensuse-tumbleweed": (0,),
     "suse": (15, 3),
 }
-RED_HAT = ("rhel", "centos", "ol", "fedora")
+RED_HAT = {"rhel", "centos", "ol", "fedora"}
 TOO_OLD = (
     "not supported: its ip has no -json, libvirt before 1.2.8 has no statistics of all VMs at once, "
     "and there is no Python 3.11 for runbooks"

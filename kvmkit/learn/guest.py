@@ -7,6 +7,7 @@ import json
 import sys
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import pandas as pd
 
@@ -164,7 +165,7 @@ def run_guest(host: Host) -> GuestRun:
     return GuestRun(_exits([json.loads(line) for line in lines]), json.loads(kept)["recorded"], why)
 
 
-def _try(host: Host) -> tuple[list[dict[str, object]], str, str]:
+def _try(host: Host) -> tuple[list[dict[str, Any]], str, str]:
     """Run it; what happened, where, and why it cannot be had there."""
     where = "on the machine of this notebook" if host.practice else f"on {host.uri}"
     source = inspect.getsource(twelve_bytes)
@@ -179,7 +180,7 @@ def _try(host: Host) -> tuple[list[dict[str, object]], str, str]:
     return events, where, _why_not(events, done, where)
 
 
-def _why_not(events: list[dict[str, object]], done: Result, where: str) -> str:
+def _why_not(events: list[dict[str, Any]], done: Result, where: str) -> str:
     if events and "cannot" in events[-1]:
         return f"{where} it cannot run ({events[-1]['cannot']})"
     if done.exit_code:
@@ -190,14 +191,9 @@ def _why_not(events: list[dict[str, object]], done: Result, where: str) -> str:
     return ""
 
 
-def _exits(events: list[dict[str, object]]) -> tuple[Exit, ...]:
+def _exits(events: list[dict[str, Any]]) -> tuple[Exit, ...]:
     return tuple(
-        Exit(
-            str(event["reason"]),
-            int(str(event["port"])),
-            bytes.fromhex(str(event["data"])),
-            float(str(event["microseconds"])),
-        )
+        Exit(event["reason"], event["port"], bytes.fromhex(event["data"]), event["microseconds"])
         for event in events
         if "reason" in event
     )
