@@ -27,10 +27,8 @@ def failing(expected: Expected, network: Network) -> dict[str, str]:
 
 def test_addresses_and_routes_move_to_the_bridge() -> None:
     after = bridged(plain(), SPEC)
-    br0, eth0 = after.link("br0"), after.link("eth0")
-    assert br0 is not None
-    assert eth0 is not None
-    assert [address.cidr for address in br0.addresses] == ["192.168.0.100/24"]
+    br0, eth0 = after.known("br0"), after.known("eth0")
+    assert br0.cidrs == ("192.168.0.100/24",)
     assert (br0.mac, br0.mtu, br0.up) == (MAC, 1500, True)
     assert eth0.addresses == ()
     assert after.ports_of("br0") == ("eth0",)
@@ -63,9 +61,7 @@ def test_a_static_address_brings_its_routes_and_keeps_what_finds_its_way() -> No
 
 def test_what_dhcp_will_give_is_not_drawn_unless_it_is_what_it_gave() -> None:
     spec = BridgeSpec(nic="eth0", addressing="dhcp")
-    bare = bridged(plain(), spec).link("br0")
-    assert bare is not None
-    assert bare.addresses == ()
+    assert bridged(plain(), spec).known("br0").addresses == ()
     leased = with_nic(addresses=(replace(NIC.addresses[0], dynamic=True),))
     assert bridged(leased, spec).link("br0") == bridged(leased, SPEC).link("br0")
 
@@ -234,12 +230,8 @@ def test_every_spec_on_every_host_is_refused_with_a_reason_or_leaves_a_whole_pic
     expected = expect(after, spec.bridge)
     # Nothing is lost, nothing is left behind, and nobody else is touched.
     assert failing(expected, after) == {}
-    nic, before = after.link(spec.nic), network.link(spec.nic)
-    bridge = after.link(spec.bridge)
-    assert nic is not None
-    assert before is not None
-    assert bridge is not None
-    assert nic.addresses == ()
+    before, bridge = network.known(spec.nic), after.known(spec.bridge)
+    assert after.known(spec.nic).addresses == ()
     assert after.routes_on(spec.nic) == ()
     assert bridge.mac == before.mac
     kept = [address for address in before.global_addresses if address.family == 6]
