@@ -112,19 +112,9 @@ def _own(route: Route) -> bool:
 
 
 def compare(expected: Expected, network: Network) -> list[Check]:
-    """Compare; every row has to be PASS before a trial is kept.
+    """Compare with a network that was read anew; every row has to be PASS before a trial is kept.
 
-    Parameters
-    ----------
-    expected
-        From the plan.
-    network
-        Read anew, with the pings, over a fresh connection.
-
-    Returns
-    -------
-    list of Check
-        The first row is the one that an administrator looks for: the address is on the link.
+    The first row is the one that an administrator looks for: the address is on the link.
     """
     link, port = network.link(expected.link), network.link(expected.port)
     if link is None:

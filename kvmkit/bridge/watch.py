@@ -18,7 +18,6 @@ __all__ = ["Pause", "Watch", "watch"]
 
 EVERY = 0.05
 """Seconds between two packets."""
-FOLDER = "/run/kvmkit/watch-"
 # Detached, as the way to the host may be cut; bounded, as it may stay cut.
 START = """
 mkdir -p -m 700 /run/kvmkit && mkdir -m 700 "$1" && cd "$1" || exit
@@ -107,7 +106,7 @@ class Watch:
     def __init__(self, root: Root, address: str, seconds: int) -> None:
         self.address = address
         self._root = root
-        self._folder = f"{FOLDER}{uuid.uuid4().hex[:8]}"
+        self._folder = f"/run/kvmkit/watch-{uuid.uuid4().hex[:8]}"
         self._pause: Pause | None = None
         root.run(["sh", "-c", START, "sh", self._folder, str(EVERY), str(seconds), address])
 
