@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kvmkit.host import Host
 
 __all__ = [
+    "DAEMONS",
     "Device",
     "Facts",
     "OperatingSystem",
@@ -32,6 +33,8 @@ __all__ = [
 
 PROBE_SECONDS = 60
 UNREADABLE = "unreadable"
+DAEMONS = ("libvirtd", "virtqemud")
+"""libvirt's for QEMU: the one for everything, or that of the modular ones."""
 
 T = TypeVar("T")
 
@@ -124,7 +127,7 @@ class Facts:
     @property
     def libvirt(self) -> bool:
         """Whether a daemon of libvirt's for QEMU is installed."""
-        return bool(self.commands & {"libvirtd", "virtqemud"})
+        return bool(self.commands.intersection(DAEMONS))
 
     def runs(self, name: str) -> bool:
         """Whether a unit of systemd's runs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from kvmkit.check.facts import Facts
+from kvmkit.check.facts import DAEMONS, Facts
 from kvmkit.check.system import kin, mended
 from kvmkit.report import Check, Status
 
@@ -63,7 +63,7 @@ def _needs(machine: str, *, local: bool) -> list[Need]:
         Need((f"qemu-system-{emulator}", "qemu-kvm"), "runs the VMs", qemu, "qemu-kvm", suse),
         Need(("qemu-img",), "makes disk images", "qemu-utils", "qemu-img", "qemu-tools"),
         Need(
-            ("libvirtd", "virtqemud"),
+            DAEMONS,
             "manages the VMs",
             "libvirt-daemon-system",
             "libvirt-daemon-kvm",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kvmkit.check.facts import Facts, Unit
+from kvmkit.check.facts import DAEMONS, Facts, Unit
 from kvmkit.check.packages import can_install
 from kvmkit.check.system import NO_SYSTEMD, mended
 from kvmkit.errors import HostUnavailable
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["judge_answer", "judge_services"]
 
-DAEMONS = ("libvirtd", "virtqemud")
 # What a VM needs where each driver has a daemon of its own.
 MODULAR = ("virtqemud", "virtnetworkd", "virtstoraged")
 INSTALL = "install libvirt: see the row of the packages"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import libvirt
@@ -74,13 +74,10 @@ def plan_defaults(host: Host) -> Plan:
     """
     if host.is_session:
         raise Unsupported(f"{host.uri} makes its pools itself, and has no network of its own")
-    return _plan(host.uri, read_defaults(host))
-
-
-def _plan(uri: str, found: Mapping[str, frozenset[str]]) -> Plan:
+    found = read_defaults(host)
     steps = tuple(step for kind, words in found.items() for step in _steps(kind, words))
     shown = {f"The {kind}": XML[kind] for kind, words in found.items() if "defined" not in words}
-    return Plan(uri=uri, title="the default pool and network", steps=steps, shown=shown)
+    return Plan(uri=host.uri, title="the default pool and network", steps=steps, shown=shown)
 
 
 def _steps(kind: str, words: frozenset[str]) -> Iterator[Step]:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from kvmkit.actions import action
-from kvmkit.check.facts import Facts, read_facts
+from kvmkit.check.facts import DAEMONS, Facts, read_facts
 from kvmkit.errors import InvalidSpec, Unsupported, WrongState
 from kvmkit.host import Host
 from kvmkit.plan import Plan, Step
@@ -22,7 +22,6 @@ from kvmkit.spec import Spec, ip_address
 __all__ = ["QemuConfSpec", "plan_qemu_conf"]
 
 PATH = "/etc/libvirt/qemu.conf"
-DAEMONS = ("libvirtd.service", "virtqemud.service")
 SETTING = re.compile(r"""([a-z][a-z0-9_]*)\s*=\s*(-?\d+|"[^"\n]*"|'[^'\n]*'|\[[^]\n]*\])""")
 LOOPBACK = ("127.0.0.1", "::1")
 ROOT = ("root", "+0")
@@ -188,7 +187,7 @@ def _plan(uri: str, spec: QemuConfSpec, facts: Facts, content: bytes) -> Plan:
     if after == content:
         return Plan(uri=uri, title="change qemu.conf", steps=())
     # One that starts when somebody connects may do so before the file is changed.
-    units = [name for name in DAEMONS if may_run(facts.units or {}, name)]
+    units = [f"{name}.service" for name in DAEMONS if may_run(facts.units or {}, f"{name}.service")]
     named = ", ".join(units)
     edit = edit_file(PATH, content, spec.lines)
     undo = f"{edit.undo}, and restart {named}" if units else edit.undo
