@@ -18,6 +18,7 @@ __all__ = ["may_run", "plan_service", "refuse_while_vms_run", "restart"]
 MODULAR = ("qemu", "interface", "network", "nodedev", "nwfilter", "secret", "storage")
 # Enabling a service enables what its [Install] names in Also=: undo has to know of all of them.
 FAMILY = ("libvirtd*", "virt*d.service", "virt*d.socket", "virt*d-*.socket")
+SHOW = ("systemctl", "show", "-p", "Id", "-p", "LoadState", "-p", "ActiveState", "-p", "UnitFileState")
 START_SECONDS = 180
 ANSWER_SECONDS = 60
 ASK = "! command -v virsh >/dev/null || virsh -c qemu:///system uri"
@@ -64,8 +65,7 @@ def _read(root: Root) -> dict[str, Unit]:
     names = [line.split()[0] for line in listed.splitlines() if line.strip()]
     if not names:
         return {}
-    shown = root.run(["systemctl", "show", "-p", "Id,LoadState,ActiveState,UnitFileState", *names]).stdout
-    return parse_units(shown.splitlines()) or {}
+    return parse_units(root.run([*SHOW, *names]).stdout.splitlines()) or {}
 
 
 def _plan(uri: str, units: Mapping[str, Unit]) -> Plan:
