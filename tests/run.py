@@ -41,10 +41,12 @@ class Result:
     """Reasons, and how many tests each left out."""
 
 
+TWO = ("-n", "2", "--dist", "worksteal")
+"""Two tests at a time, as most of them are one process after the other."""
 TIERS = (
-    Tier("unit", ("tests/test_habits.py", "tests/unit"), 900),
+    Tier("unit", (*TWO, "tests/test_habits.py", "tests/unit"), 900),
     Tier("doctest", ("--doctest-modules", "--doctest-glob=*.md", "kvmkit", "README.md", "docs/how-to"), 600),
-    Tier("practice", ("tests/practice",), 900),
+    Tier("practice", (*TWO, "tests/practice"), 900),
     Tier(
         "nbval",
         (
