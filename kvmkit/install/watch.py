@@ -75,7 +75,7 @@ _QUESTIONS = (
     r"Please make (your|a) selection.*|Please make your choice.*",
     r"Continue with autoinstall\? \(yes\|no\).*",
 )
-_PROMPT = re.compile(r"\n-{3,}\n[\s\S]*[>\]] ?\Z")
+_PROMPT = re.compile(r"\n-{3,}\n[\s\S]*[>\]]\Z")
 """Where debconf writes lines: a title is underlined, and the cursor waits behind > or ] in all languages."""
 _END = re.compile(r"reboot: (Restarting system|machine restart|Power down|System halted)")
 """kernel/reboot.c: the last that Linux says."""
@@ -112,7 +112,7 @@ def question(text: str) -> str:
     >>> question("Continue with autoinstall? (yes|no)")
     'Continue with autoinstall? (yes|no)'
     """
-    end = text[-4096:]
+    end = text[-4096:].rstrip()
     if _PROMPT.search(end):
         return " ".join(end.rpartition("\n\n")[2].split())
     return _first(_QUESTIONS, end)

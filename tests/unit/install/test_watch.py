@@ -84,10 +84,12 @@ def test_a_question_counts_while_it_is_what_the_console_ends_with() -> None:
 
 
 def test_the_question_is_the_last_that_debconf_writes_line_by_line() -> None:
-    assert question(BOOT + MODULES) == (
+    asked = question(BOOT + MODULES)
+    assert asked == (
         "Continue the install without loading kernel modules? "
         "1: Yes 2: No [*] Prompt: '?' for help, default=2>"
     )
+    assert question(f"{BOOT}{MODULES}\n") == asked  # so on a serial line
     assert question(f"{BOOT}{MODULES}2\nLoading additional components  ... 33%") == ""
     assert question("Copying [=====>") == ""
 
