@@ -76,7 +76,7 @@ _QUESTIONS = (
     r"Continue with autoinstall\? \(yes\|no\).*",
 )
 _PROMPT = re.compile(r"\n-{3,}\n[\s\S]*[>\]]\Z")
-"""Where debconf writes lines: a title is underlined, and the cursor waits behind > or ] in all languages."""
+"""Where debconf writes lines: a title is underlined, and in nearly all languages > or ] ends a prompt."""
 _END = re.compile(r"reboot: (Restarting system|machine restart|Power down|System halted)")
 """kernel/reboot.c: the last that Linux says."""
 
