@@ -136,12 +136,7 @@ class Facts:
 
 
 def read_facts(host: Host, *, only_kvm: bool = False) -> Facts:
-    """Read a host's facts, in one round trip.
-
-    Parameters
-    ----------
-    only_kvm
-        Leave out what does not decide whether KVM can be used.
+    """Read a host's facts, in one round trip; `only_kvm`: those that decide whether KVM can be used.
 
     Raises
     ------

@@ -77,13 +77,7 @@ def _needs(machine: str, *, local: bool) -> list[Need]:
 
 
 def judge_packages(facts: Facts, *, local: bool = True) -> Check:
-    """Judge whether they are there.
-
-    Parameters
-    ----------
-    local
-        Whether runbooks run on the host itself: only there is virt-install needed.
-    """
+    """Judge whether they are there; `local`: runbooks run on the host itself, which so needs virt-install."""
     needs = _needs(facts.machine, local=local)
     manager = package_manager(facts)
     row = partial(

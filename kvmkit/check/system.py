@@ -41,13 +41,7 @@ def kin(os: OperatingSystem) -> str:
 
 
 def mended(facts: Facts, function: str, *words: str) -> dict[str, Any]:
-    """Give what a row says of the plan that mends it: nothing on a system that is too old for kvmkit.
-
-    Parameters
-    ----------
-    function, *words
-        As :attr:`kvmkit.Check.mended_by`.
-    """
+    """Give what a row says of the plan that mends it (`Check.mended_by`); on too old a system nothing."""
     return {} if _too_old(facts.os) else {"runbook": RUNBOOK, "mended_by": (function, *words)}
 
 

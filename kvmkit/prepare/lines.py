@@ -12,20 +12,10 @@ _VALUE = r"""(?:"[^"\n]*"|'[^'\n]*'|\[[^]]*\]|[^\s#"'[]+)"""
 
 
 def edited(text: str, lines: Mapping[str, str]) -> str:
-    """Set keys of a file.
+    """Set keys of a file, each to a whole line; ``""`` comments out what is set.
 
-    Parameters
-    ----------
-    text
-        The file.
-    lines
-        Key to its whole line; ``""`` comments out what is set.
-
-    Returns
-    -------
-    str
-        A set key keeps its place and its trailing comment; one that is there as a
-        commented default takes that line's place; any other comes last.
+    A set key keeps its place and its trailing comment; one that is there as a commented default takes
+    that line's place; any other comes last.
     """
     for key, line in lines.items():
         text = _set(text, key, line) if line else _unset(text, key)

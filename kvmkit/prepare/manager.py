@@ -87,10 +87,7 @@ def patiently(
 ) -> Result:
     """Run a package manager, waiting for the lock of another one.
 
-    Parameters
-    ----------
-    heard
-        What it said before, in which the cause of a failure may be.
+    The cause of a failure may be in what it said before: `heard`.
 
     Raises
     ------

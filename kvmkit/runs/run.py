@@ -112,18 +112,8 @@ def run_runbook(name: str, uri: str, **parameters: Any) -> Run:
 def take_up(uri: str, plans: list[str]) -> list[Report]:
     """Finish what another run began, in the kernel of the run that goes on with it.
 
-    Parameters
-    ----------
-    uri
-        The host.
-    plans
-        Ids of plans. Those that are half applied are finished; what plans any of them again in
-        this process gets the one that was begun.
-
-    Returns
-    -------
-    list of Report
-        One for each that had to be finished.
+    Of these plans, by their ids, those that are half applied are finished; what plans any of them
+    again in this process gets the one that was begun.
     """
     reports = []
     for entry in entries(uri, plans):

@@ -65,16 +65,7 @@ class Described:
 def describe(host: Host, spec: VMSpec, disk: Disk | None, cdrom: str, domain_type: str) -> Described:
     """Run virt-install for a spec whose names have been looked up.
 
-    Parameters
-    ----------
-    host, spec
-        Where, and what is asked for.
-    disk
-        The new disk, if there is one.
-    cdrom
-        Path of the ISO; empty: an empty drive.
-    domain_type
-        ``kvm`` or ``qemu``.
+    `cdrom` is the path of the ISO, empty for an empty drive; `domain_type` is ``kvm`` or ``qemu``.
 
     Raises
     ------

@@ -34,12 +34,7 @@ FULL = 2**16
 
 
 class Session:
-    """One console, kept attached by a thread of its own.
-
-    Parameters
-    ----------
-    host, name
-        Where, and which VM.
+    """The console of one VM, kept attached by a thread of its own.
 
     Raises
     ------
