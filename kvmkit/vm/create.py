@@ -141,6 +141,9 @@ def _disk_problems(spec: VMSpec, needs: Needs) -> Iterator[tuple[str, str]]:
     image = needs.find(spec.image, spec.pool)[:1]
     if needs.image_writers:
         yield "image", f"in use: {_some(needs.image_writers)} writes to it, and a base image must not change"
+    if needs.image_strays:
+        stray = f"it lies on top of {_some(needs.image_strays)}, in no active pool, which the VM could read"
+        yield "image", f"{stray}; 'qemu-img convert' makes one image of both"
     for base in image:
         if spec.disk_gib and spec.disk_gib * GIB < base.capacity:
             size = f"{base.capacity / GIB:g} GiB"

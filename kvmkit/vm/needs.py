@@ -10,7 +10,7 @@ import libvirt
 
 from kvmkit.host import Host
 from kvmkit.vm.describe import log_path
-from kvmkit.vm.ownership import definitions, disk_paths
+from kvmkit.vm.ownership import backing_files, chain, definitions, disk_paths
 from kvmkit.vm.spec import VMSpec
 from kvmkit.vm.xml import parse
 
@@ -75,6 +75,8 @@ class Needs:
     """Those that bear a name the spec speaks of, or the new disk's."""
     image_writers: tuple[str, ...] = ()
     """VMs that write to the spec's image."""
+    image_strays: tuple[str, ...] = ()
+    """Files below the spec's image that are in no active pool: any file of the host, if its maker wants."""
     vnc_ports: dict[int, str] = field(default_factory=dict)
     """Fixed VNC port to the VM that has it."""
 
@@ -106,16 +108,25 @@ def read_needs(host: Host, spec: VMSpec) -> Needs:
         names = tuple(sorted(d.name() for d in connection.listAllDomains()))
         networks = {n.name(): bool(n.isActive()) for n in connection.listAllNetworks()}
         others = definitions(connection) if spec.image or spec.vnc_port != -1 else {}
+        below = backing_files(connection) if spec.image else {}
     seen = Needs(info[1], info[2], names, pools, networks, volumes=volumes, vnc_ports=_vnc_ports(others))
     images = [v.path for v in seen.find(spec.image, spec.pool)]
     writers = tuple(name for name, xml in others.items() if set(images) & set(disk_paths(xml, written=True)))
+    folders = {posixpath.normpath(pool.path) for pool in pools.values()}
+    files = {posixpath.normpath(file) for path in images for file in chain(path, below)}
+    strays = tuple(sorted(file for file in files if posixpath.dirname(file) not in folders))
     touched = [spec.kernel, spec.initrd, *images, *(v.path for v in seen.find(spec.cdrom, spec.pool))]
     touched.append(log_path(spec.name))
     if spec.pool in pools:
         touched.append(f"{pools[spec.pool].path}/{spec.name}")
     told = _ask(host, [path for path in touched if path.startswith("/")])
     return replace(
-        seen, image_writers=writers, bridges=told["bridge"], files=told["file"], folders=told["folder"]
+        seen,
+        image_writers=writers,
+        image_strays=strays,
+        bridges=told["bridge"],
+        files=told["file"],
+        folders=told["folder"],
     )
 
 

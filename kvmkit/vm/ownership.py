@@ -12,6 +12,7 @@ from kvmkit.vm.xml import parse
 
 __all__ = [
     "backing_files",
+    "chain",
     "definition",
     "definitions",
     "disk_paths",
@@ -106,17 +107,18 @@ def users_of(path: str, definitions: Mapping[str, str], backing: Mapping[str, st
     backing
         From :func:`backing_files`.
     """
-    above = {top for top in backing if path in _chain(top, backing)}
+    above = {top for top in backing if path in chain(top, backing)}
     users = [f"VM {name}" for name, xml in definitions.items() if {path, *above} & _needed(xml)]
     return sorted(users) + [f"volume {top}" for top in sorted(above)]
 
 
-def _chain(top: str, backing: Mapping[str, str]) -> set[str]:
-    chain: set[str] = set()
-    while top in backing and backing[top] not in chain:
+def chain(top: str, backing: Mapping[str, str]) -> set[str]:
+    """Name all files below one, by what :func:`backing_files` tells."""
+    below: set[str] = set()
+    while top in backing and backing[top] not in below:
         top = backing[top]
-        chain.add(top)
-    return chain
+        below.add(top)
+    return below
 
 
 def _needed(xml: str) -> set[str]:

@@ -124,6 +124,19 @@ def test_a_mistake_is_one_clear_error_and_nothing_is_made(
     assert kk.history(host).empty
 
 
+def test_an_image_that_reaches_outside_the_pools_is_refused_however_deep(host: kk.Host) -> None:
+    make_volume(host, "middle.qcow2", backing="../../../../etc/shadow")
+    make_volume(host, "top.qcow2", backing="middle.qcow2")
+    make_volume(host, "within.qcow2", backing="debian-12.qcow2")
+    before = state(host)
+
+    for image in ("middle.qcow2", "top.qcow2"):
+        with pytest.raises(kk.InvalidSpec, match=r"image: .* on top of /etc/shadow, in no active pool"):
+            kk.plan_vm(host, kk.VMSpec(name="web1", image=image))
+    assert kk.plan_vm(host, kk.VMSpec(name="web1", image="within.qcow2")).steps
+    assert state(host) == before
+
+
 @pytest.mark.parametrize("field", ["image", "cdrom", "kernel", "pool", "network", "bridge"])
 @pytest.mark.parametrize(
     "value",
