@@ -47,7 +47,7 @@ _STAGES = (
         "the answers are read",
         r"Kickstart file fetched|Starting automated install|preconfiguration file|autoinstall: ",
     ),
-    ("its components are loaded", r"Loading additional components"),
+    ("it loads its components", r"Loading additional components"),
     (
         "the disk is partitioned",
         r"Starting partitions formatting|Partitions? formatting|Creating \w+ on /dev/",
