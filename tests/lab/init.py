@@ -14,8 +14,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-SHARED = ("/run/libvirt", "/etc/libvirt", "/var/lib/libvirt", "/var/log/libvirt")
-"""What a client on the root of the machine outside sees of the lab, to find the socket and the disks."""
+SHARED = ("/run", "/etc/libvirt", "/var/lib/libvirt", "/var/log/libvirt")
+"""What a client on the root of the machine outside sees of the lab, to find the socket and the disks.
+
+All of /run: nobody in there may reach the machine's own systemd or D-Bus and have it change something.
+"""
 
 DEVICES = (
     # path, major, minor, mode, group inside the lab ("" is root)
