@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import uuid
+import weakref
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 
 import pandas as pd
@@ -95,7 +97,7 @@ def _runs(answered: tuple[bool, ...]) -> list[tuple[int, int]]:
 
 
 class Watch:
-    """What :func:`watch` gives.
+    """What :func:`watch` gives; it ends with it, or with the process.
 
     Attributes
     ----------
@@ -105,10 +107,12 @@ class Watch:
 
     def __init__(self, root: Root, address: str, seconds: int) -> None:
         self.address = address
-        self._root = root
-        self._folder = f"/run/kvmkit/watch-{uuid.uuid4().hex[:8]}"
         self._pause: Pause | None = None
-        root.run(["sh", "-c", START, "sh", self._folder, str(EVERY), str(seconds), address])
+        folder = f"/run/kvmkit/watch-{uuid.uuid4().hex[:8]}"
+        root.run(["sh", "-c", START, "sh", folder, str(EVERY), str(seconds), address])
+        self._end = partial(root.run, ["sh", "-c", STOP, "sh", folder])
+        # Nobody may ask what came of it, as in a runbook that has stopped at its gate.
+        self._unasked = weakref.finalize(self, self._end)
 
     def stop(self) -> Pause:
         """End it, and say what came of it; nothing of it is left on the host.
@@ -119,7 +123,8 @@ class Watch:
             Shows itself, as a picture in a notebook.
         """
         if self._pause is None:
-            said = self._root.run(["sh", "-c", STOP, "sh", self._folder]).stdout
+            said = self._end().stdout
+            self._unasked.detach()
             # 64 bytes from 192.168.0.1: icmp_seq=12 ttl=64 time=0.052 ms
             numbers = {int(found) for found in re.findall(r"icmp_seq=(\d+) ttl=", said)}
             # What was on its way at the end is not lost.
