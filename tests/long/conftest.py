@@ -3,7 +3,7 @@
 from tests.acceptance.conftest import possible, ready, selinux
 from tests.lab.fixtures import lab
 from tests.netlab.conftest import booted, lan, pytest_generate_tests
-from tests.realqemu.install.tiny import folder, location
+from tests.realqemu.install.tiny import folder, location, printed
 from tests.realqemu.vm.conftest import _iso, world
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "lan",
     "location",
     "possible",
+    "printed",
     "pytest_generate_tests",
     "ready",
     "selinux",

@@ -2,7 +2,6 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,6 @@ KILLED = [3, 4, 8, 9, 10, 11]
 Those before are the engine's alone.
 """
 UNDO = ["record", "record", "after delete", "record", "record"]
-SMALL = "/var/lib/libvirt/small"
 
 
 @pytest.fixture
@@ -38,18 +36,6 @@ def image(tmp_path: Path) -> Path:
 @pytest.fixture
 def plan(host: kk.Host, image: Path) -> kk.Plan:
     return kk.plan_image(host, kk.ImageSpec(url=str(image)))
-
-
-@pytest.fixture
-def small_pool(world: World) -> Iterator[Path]:
-    """A pool on a file system of 4 MiB; gives its folder."""
-    world.lab.run(["mkdir", SMALL])
-    world.lab.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", SMALL])
-    world.lab.run(["virsh", "pool-create-as", "small", "dir", "--target", SMALL])
-    yield world.file(SMALL)
-    world.lab.run(["virsh", "pool-destroy", "small"])
-    world.lab.run(["umount", SMALL])
-    world.lab.run(["rmdir", SMALL])
 
 
 def pending(host: kk.Host) -> list[str]:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 import kvmkit as kk
-from kvmkit.install import watch
 from tests.realqemu.install import tiny
 from tests.realqemu.vm.world import World
 
@@ -17,16 +16,8 @@ def seen(report: kk.Report) -> list[str]:
 
 
 def test_the_installer_runs_then_the_disk_and_nothing_of_the_installer_is_left(
-    world: World, location: str, monkeypatch: pytest.MonkeyPatch
+    world: World, location: str, printed: list[str]
 ) -> None:
-    printed: list[str] = []
-    real = watch.stages
-
-    def stages(text: str) -> list[str]:
-        printed.append(text)
-        return real(text)
-
-    monkeypatch.setattr(watch, "stages", stages)
     before, plan = world.state(), tiny.plan(world.host, location, tiny.ENDS)
     report = kk.apply(plan)
 
@@ -53,12 +44,38 @@ def assert_only_the_guest_saw_the_hash(console: str, *texts: str) -> None:
 
 
 def test_a_failure_that_is_kept_goes_with_undo(world: World, location: str) -> None:
-    before, plan = world.state(), tiny.in_a_hurry(tiny.plan(world.host, location, tiny.WAITS))
+    before, plan = world.state(), tiny.in_a_hurry(tiny.plan(world.host, location, tiny.WAITS), "vm-install")
     with pytest.raises(kk.ApplyFailed, match="the installer had 3 s and has not ended"):
         kk.apply(plan, keep=True)
 
     assert kk.vms(world.host).loc["small", "state"] == "running"
     assert kk.undo(world.host, plan.id).ok
+    assert world.state() == before
+
+
+def test_a_system_that_never_boots_is_a_failure_with_what_there_is(world: World, location: str) -> None:
+    before, plan = world.state(), tiny.plan(world.host, location, tiny.ENDS, network="default")
+    with pytest.raises(kk.ApplyFailed, match=r"'login:' .* it is running") as failed:
+        kk.apply(tiny.in_a_hurry(plan, "vm-first-boot"))
+
+    said = str(failed.value)
+    picture = re.search(r"A picture of its screen: (\S+\.png)\.", said)
+    assert picture
+    assert Path(picture[1]).read_bytes().startswith(b"\x89PNG")
+    assert "the host is as before" in said
+    assert world.state() == before
+
+
+def test_a_pool_without_room_for_the_installer_is_left_as_it_was(
+    world: World, location: str, small_pool: Path
+) -> None:
+    before = world.state()
+    # libvirt tells it, unless the last bytes were the first that had no room.
+    said = r"(No space left on device|does not hold what was sent).*the host is as before"
+    with pytest.raises(kk.ApplyFailed, match=said):
+        kk.apply(tiny.plan(world.host, location, tiny.ENDS, pool="small"))
+
+    assert list(small_pool.iterdir()) == []
     assert world.state() == before
 
 
