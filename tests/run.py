@@ -59,8 +59,8 @@ TIERS = (
     Tier("browser", ("tests/browser",), 900),
     Tier("dnf", ("tests/dnf",), 1200),
     # Much of it is waiting for deadlines on hosts of their own.
-    Tier("netlab", ("-n", "2", "tests/netlab"), 2400),
-    Tier("realqemu", ("tests/realqemu",), 2400),
+    Tier("netlab", ("-n", "3", "--dist", "worksteal", "tests/netlab"), 2400),
+    Tier("realqemu", (*TWO, "tests/realqemu"), 2400),
 )
 
 
