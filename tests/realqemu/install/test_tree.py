@@ -66,19 +66,6 @@ def test_a_system_that_never_boots_is_a_failure_with_what_there_is(world: World,
     assert world.state() == before
 
 
-def test_a_pool_without_room_for_the_installer_is_left_as_it_was(
-    world: World, location: str, small_pool: Path
-) -> None:
-    before = world.state()
-    # libvirt tells it, unless the last bytes were the first that had no room.
-    said = r"(No space left on device|does not hold what was sent).*the host is as before"
-    with pytest.raises(kk.ApplyFailed, match=said):
-        kk.apply(tiny.plan(world.host, location, tiny.ENDS, pool="small"))
-
-    assert list(small_pool.iterdir()) == []
-    assert world.state() == before
-
-
 def test_somebody_who_stops_the_installer_ends_it(
     world: World, location: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
