@@ -112,10 +112,11 @@ class _Daemon:
         """Have it configure the card alone; NetworkManager takes a bridge away whose profile is gone."""
         if self.change:
             return self.change
+        # networkd configures it already, having read its files. By its source (252), when it is told to once
+        # more just as a lease comes in, it may wait for ever for the end of an address that it never set.
         return (
             ("ip", "link", "set", "dev", self._nic, "nomaster"),
             ("ip", "link", "delete", "dev", bridge),
-            *self.settle,
         )
 
 
