@@ -1,13 +1,13 @@
 """Nobody manages the NIC: plain ``ip`` commands, which a reboot forgets.
 
-All of a change is one ``ip -batch``, one process: no packet is lost while it runs.
+A change is one ``ip -batch``; a bridge is waited for before the routes go there: no packet is lost meanwhile.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from kvmkit.bridge.backends.kernel import moving
+from kvmkit.bridge.backends.kernel import Argv, carried, moving
 from kvmkit.bridge.facts import BridgeSettings, Link, Network
 from kvmkit.bridge.picture import bridged, unbridged
 from kvmkit.bridge.recipe import TRIAL, Recipe
@@ -15,69 +15,86 @@ from kvmkit.bridge.spec import BridgeSpec
 
 __all__ = ["bridge", "unbridge", "undo"]
 
-APPLY, RESTORE = f"{TRIAL}/apply", f"{TRIAL}/restore"
+_Batches = Iterator[list[str]]
+"""Lines for ``ip -batch``, a process each; a bridge has to carry packets before the next begins."""
 
 
 def bridge(network: Network, spec: BridgeSpec) -> Recipe:
     """Make the card a port of a new bridge, and move its addresses and routes there."""
     after = bridged(network, spec)
-    return _recipe(_forward(after, spec.bridge, spec.nic), _backward(network, spec.bridge, spec.nic))
+    return _recipe(
+        spec.bridge, _forward(after, spec.bridge, spec.nic), _backward(network, spec.bridge, spec.nic)
+    )
 
 
 def undo(network: Network, spec: BridgeSpec) -> Recipe:
     """Take that back: nobody else knows what the card had, where the bridge was given another address."""
     after = bridged(network, spec)
-    return _recipe(_backward(network, spec.bridge, spec.nic), _forward(after, spec.bridge, spec.nic))
+    return _recipe(
+        spec.bridge, _backward(network, spec.bridge, spec.nic), _forward(after, spec.bridge, spec.nic)
+    )
 
 
 def unbridge(network: Network, bridge: str) -> Recipe:
     """Move addresses and routes back to the bridge's port, and remove the bridge."""
     (port,) = network.ports_of(bridge)
     after = unbridged(network, bridge, port)
-    return _recipe(_backward(after, bridge, port), _forward(network, bridge, port))
+    return _recipe(bridge, _backward(after, bridge, port), _forward(network, bridge, port))
 
 
-def _recipe(apply: Iterable[str], restore: Iterable[str]) -> Recipe:
+def _recipe(bridge: str, apply: _Batches, restore: _Batches) -> Recipe:
+    tried, put_back = _files("apply", apply), _files("restore", restore)
     return Recipe(
         owner="iproute2",
-        trial_files={APPLY: _script(apply), RESTORE: _script(restore)},
-        apply=(("ip", "-batch", APPLY),),
+        trial_files=tried | put_back,
+        apply=tuple(_commands(bridge, tried)),
         # What is there already or gone already is no reason to stop.
-        restore=(("ip", "-force", "-batch", RESTORE),),
+        restore=tuple(_commands(bridge, put_back, "-force")),
         persistent=False,
     )
 
 
-def _script(lines: Iterable[str]) -> str:
-    return "".join(f"{line}\n" for line in lines)
+def _files(name: str, batches: _Batches) -> dict[str, str]:
+    return {
+        f"{TRIAL}/{name}-{number}": "".join(f"{line}\n" for line in lines)
+        for number, lines in enumerate(batches, 1)
+    }
 
 
-def _forward(after: Network, bridge: str, port: str) -> Iterator[str]:
+def _commands(bridge: str, paths: Iterable[str], *options: str) -> Iterator[Argv]:
+    for number, path in enumerate(paths):
+        if number:
+            yield carried(bridge)
+        yield ("ip", *options, "-batch", path)
+
+
+def _forward(after: Network, bridge: str, port: str) -> _Batches:
     link = _link(after, bridge)
     settings = link.bridge or BridgeSettings()
     lines = list(moving(after, link))
-    yield (
-        f"link add name {bridge} address {link.mac} mtu {link.mtu} "
-        f"type bridge stp_state {int(settings.stp)} forward_delay {100 * settings.forward_delay}"
-    )
-    yield f"link set dev {bridge} up"
-    # The addresses are on both for a moment, and the port's own routes work while it is in the bridge, too:
-    # so that there is a way at any time.
-    yield from (line for line in lines if line.startswith("addr "))
-    yield f"link set dev {port} up"
-    yield f"link set dev {port} master {bridge}"
-    yield from (line for line in lines if line.startswith("route "))
-    yield f"addr flush dev {port} scope global"
+    kind = f"type bridge stp_state {int(settings.stp)} forward_delay {100 * settings.forward_delay}"
+    yield [
+        f"link add name {bridge} address {link.mac} mtu {link.mtu} {kind}",
+        f"link set dev {bridge} up",
+        # The addresses are on both for a moment, and the port's own routes work while it is in the bridge,
+        # too: so that there is a way at any time.
+        *(line for line in lines if line.startswith("addr ")),
+        f"link set dev {port} up",
+        f"link set dev {port} master {bridge}",
+    ]
+    yield [*(line for line in lines if line.startswith("route ")), f"addr flush dev {port} scope global"]
 
 
-def _backward(after: Network, bridge: str, port: str) -> Iterator[str]:
+def _backward(after: Network, bridge: str, port: str) -> _Batches:
     lines = list(moving(after, _link(after, port)))
-    yield f"link set dev {port} up"
-    yield from (line for line in lines if line.startswith("addr "))
-    yield f"link set dev {port} nomaster"
-    yield from (line for line in lines if line.startswith("route "))
-    # It goes last, as the kernel takes its time over it.
-    yield f"link delete dev {bridge}"
+    yield [
+        f"link set dev {port} up",
+        *(line for line in lines if line.startswith("addr ")),
+        f"link set dev {port} nomaster",
+        *(line for line in lines if line.startswith("route ")),
+        # It goes last, as the kernel takes its time over it.
+        f"link delete dev {bridge}",
+    ]
 
 
 def _link(network: Network, name: str) -> Link:

@@ -6,7 +6,7 @@ try`` is not used: it refuses bridges, and dies with its terminal without puttin
 
 from __future__ import annotations
 
-from kvmkit.bridge.backends.kernel import Argv, put_back_bridge, put_back_nic
+from kvmkit.bridge.backends.kernel import Argv, carried, put_back_bridge, put_back_nic
 from kvmkit.bridge.backends.netplanyaml import rewritten
 from kvmkit.bridge.facts import Network
 from kvmkit.bridge.recipe import Recipe
@@ -35,7 +35,7 @@ def bridge(network: Network, spec: BridgeSpec) -> Recipe:
     return Recipe(
         owner="netplan",
         trial_files={f"{TRIED}/{name}": text for name, text in after.items()} | tried,
-        apply=(_private(after), GENERATE, daemon.read, *daemon.change),
+        apply=(_private(after), GENERATE, daemon.read, *daemon.change, *daemon.carried(bridge)),
         restore=(
             *clear,
             *((_sweep(f"/etc/{drop_in}"),) if pin else ()),
@@ -107,6 +107,10 @@ class _Daemon:
             self.change = (("nmcli", "--wait", "10", "connection", "up", profile, "ifname", nic),)
             self.settle = ()
         self.waits = bool(self.change)
+
+    def carried(self, bridge: str) -> tuple[Argv, ...]:
+        """Wait for a bridge of NetworkManager's, which gets its port last."""
+        return (carried(bridge),) if self.waits else ()
 
     def free(self, bridge: str) -> tuple[Argv, ...]:
         """Have it configure the card alone; NetworkManager takes a bridge away whose profile is gone."""
