@@ -1,6 +1,7 @@
 """What all tests share, doctests and runbooks included: state of their own, and nothing of the person's."""
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -19,6 +20,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("XDG_STATE_HOME", "IPYTHONDIR", "JUPYTER_CONFIG_DIR"):
         os.environ[name] = str(Path(scratch.name, name.lower()))
     os.environ.update(LC_ALL="C.UTF-8", TZ="UTC")
+    # A shell that starts them in the background has all that they start ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
