@@ -14,13 +14,13 @@ __all__ = ["Argv", "carried", "moving", "put_back_bridge", "put_back_nic"]
 
 Argv = tuple[str, ...]
 CARRIED = (
-    'n=0; until read -r state <"/sys/class/net/$1/operstate" && [ "$state" = up ] || [ "$n" -ge 1000 ]; '
+    'n=0; until read -r state <"/sys/class/net/$1/operstate" && [ "$state" = up ] || [ "$n" -ge 300 ]; '
     'do n=$((n + 1)); sleep 0.001; done; ip neigh flush dev "$1" nud incomplete'
 )
 
 
 def carried(bridge: str) -> Argv:
-    """Wait until the kernel lets packets out by a bridge that has just got its port; for a second or so.
+    """Wait until the kernel lets packets out by a bridge that has just got its port; for a second at most.
 
     Until then it throws them away. If the question where the gateway is was among them, it is asked again
     only a second later, unless the kernel forgets that it has asked.
