@@ -22,8 +22,8 @@ MANY: tuple[Owner, ...] = (
     Netplan(NetworkManager(), many=True),
 )
 """More addresses, IPv6, routes with metrics."""
-LEASED: tuple[Owner, ...] = (Ifupdown(), NetworkManager(), Networkd())
-"""Those that speak DHCP, but for netplan: once in eight times its host got no lease any more (CHANGELOG)."""
+LEASED: tuple[Owner, ...] = (Ifupdown(), NetworkManager(), Networkd(), Netplan(Networkd()))
+"""Those that speak DHCP."""
 
 Booted = Callable[..., Scene]
 
