@@ -141,6 +141,7 @@ def test_the_iso_boots(lab: Lab, run_guest: Callable[..., libvirt.virDomain]) ->
 
 def test_guests_survive_a_restart_of_libvirtd(lab: Lab, run_guest: Callable[..., libvirt.virDomain]) -> None:
     number = run_guest("survivor", KERNEL, EMPTY_CD).ID()
+    wait_until(lambda: READY in serial_log(lab, "survivor"), "the guest's line in its serial log")
     lab.restart_libvirtd()
     with contextlib.closing(libvirt.open(lab.ssh_uri)) as conn:
         survivor = conn.lookupByName("survivor")
