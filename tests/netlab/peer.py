@@ -11,6 +11,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 import time
 
 ECHO, REPLY = 8, 0
@@ -25,9 +26,14 @@ SO_TIMESTAMP = 29
 
 def watch(wire: socket.socket, address: str, interval: float) -> None:
     """Ask and listen by turns."""
+    ended = threading.Event()
+    # An exception would cut off a line that is being printed.
+    signal.signal(signal.SIGINT, lambda *_: ended.set())
     asked: dict[int, float] = {}
     start = time.monotonic()
     for number in itertools.count(1):
+        if ended.is_set():
+            break
         asked[number] = time.time()
         # A host without a way says so at once.
         with contextlib.suppress(OSError):
@@ -55,8 +61,6 @@ def _note(wire: socket.socket, asked: dict[int, float]) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as raw:
         raw.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMP, 1)
-        with contextlib.suppress(KeyboardInterrupt):
-            watch(raw, sys.argv[1], float(sys.argv[2]))
+        watch(raw, sys.argv[1], float(sys.argv[2]))
