@@ -46,7 +46,8 @@ def bridge(network: Network, spec: BridgeSpec) -> Recipe:
             *daemon.settle,
         ),
         keep_files={f"/etc/netplan/{name}": text for name, text in after.items()} | kept,
-        keep=(*clear, GENERATE, daemon.read),
+        # What networkd has read says the same; reading it again would cut the host off once more.
+        keep=(*clear, GENERATE, *((daemon.read,) if daemon.waits else ())),
     )
 
 
