@@ -1,6 +1,7 @@
 """Nobody manages the NIC: plain ``ip`` commands, which a reboot forgets.
 
-A change is one ``ip -batch``; a bridge is waited for before the routes go there: no packet is lost meanwhile.
+A bridge is made by one ``ip -batch``, waited for, and given the routes by a second; one takes it away. No packet
+is lost meanwhile.
 """
 
 from __future__ import annotations
