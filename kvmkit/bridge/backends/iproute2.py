@@ -1,7 +1,7 @@
 """Nobody manages the NIC: plain ``ip`` commands, which a reboot forgets.
 
-A bridge is made by one ``ip -batch``, waited for, and given the routes by a second; one takes it away. No packet
-is lost meanwhile.
+A bridge is made by one ``ip -batch``, waited for, and given the routes by a second; one takes it away.
+No packet is lost meanwhile.
 """
 
 from __future__ import annotations
