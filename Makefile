@@ -33,8 +33,8 @@ test: test-system .venv/stamp $(XTERM) ## Set up what is missing, then run every
 
 # The bound is for a machine on which the virtual host's images are not built yet; building is silent.
 # Two at a time: most of what a host does is one process after the other.
-acceptance: test-system .venv/stamp ## Run the runbooks against a virtual KVM host
-	timeout --foreground --kill-after=10 3600 $(BIN)/python -m pytest -v -n 2 --dist worksteal --durations=0 -o faulthandler_timeout=1800 tests/acceptance
+acceptance: test-system .venv/stamp ## Run the runbooks against a virtual KVM host, and install systems
+	timeout --foreground --kill-after=10 3600 $(BIN)/python -m pytest -v -n 2 --dist loadgroup --durations=0 -o faulthandler_timeout=1800 tests/acceptance
 
 acceptance-long: test-system .venv/stamp ## Prove what takes hours: each preparing plan, SELinux, random faults of bridges, installations
 	timeout --foreground --kill-after=10 7200 $(BIN)/python -m pytest -v -o faulthandler_timeout=3600 tests/long

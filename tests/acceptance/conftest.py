@@ -1,11 +1,15 @@
-"""These tests run against a virtual KVM host: a real machine, reached over SSH, that may be broken."""
+"""A virtual KVM host for each test: a real machine, reached over SSH, that may be broken; and the lab."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from tests.lab.fixtures import lab
+from tests.realqemu.vm.conftest import _iso, world
 from tests.vhost.host import VirtualHost, unavailable
 from tests.vhost.pristine import pristine
+
+__all__ = ["_iso", "bare", "lab", "possible", "ready", "selinux", "world"]
 
 
 @pytest.fixture(autouse=True, scope="session")

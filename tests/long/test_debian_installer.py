@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import kvmkit as kk
-from tests.long.test_install import GATEWAY, TIMEOUT, key, near, vm
 from tests.realqemu.vm.world import World
 from tests.standin import debian_installer
+from tests.standin.scene import GATEWAY, TIMEOUT, key, near, public, vm
 from tests.unit.install.servers import http_files
 
 __all__ = ["key", "near"]
@@ -57,7 +57,7 @@ def given(said: list[str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("delivery", ["initrd", "http"])
 def test_debians_installer_obeys_until_its_components_are_not_there(
-    near: World, archive: Path, key: str, delivery: str
+    near: World, archive: Path, key: Path, delivery: str
 ) -> None:
     before = near.state()
     with http_files(archive, GATEWAY) as files, logged() as (log_there, said):
@@ -66,7 +66,7 @@ def test_debians_installer_obeys_until_its_components_are_not_there(
                 "location": files.url(debian_installer.TREE),
                 "hostname": "deb1.example.org",
                 "user": "ada",
-                "ssh_keys": key,
+                "ssh_keys": public(key),
                 "delivery": delivery,
                 # debconf tells the log of each question; answers to it are no secrets here.
                 "kernel_args": f"console=ttyS0 DEBCONF_DEBUG=developer {log_there}",
