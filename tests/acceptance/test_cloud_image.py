@@ -13,9 +13,6 @@ from tests.lab.lab import Lab
 from tests.lab.ssh import make_key
 from tests.lab.waiting import wait_until
 
-# They share the scene, which takes minutes to make: one process has them all.
-pytestmark = pytest.mark.xdist_group("cloud image")
-
 IMAGES = "/var/lib/libvirt/images"
 KEY = "/root/guest-key"
 NAMES = ("web1", "web2", "web3")
