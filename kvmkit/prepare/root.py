@@ -49,8 +49,8 @@ def as_root(host: Host) -> Root:
     Unsupported
         Neither; or the practice host, which runs no commands.
     """
-    # uid=1000(visitor) gid=...
-    first = host.run(["id"]).stdout.split()[0]
+    # uid=1000(visitor) gid=...; in Dutch it is UID.
+    first = host.run(["env", "LC_ALL=C", "id"]).stdout.split()[0]
     number, _, user = first.removeprefix("uid=").rstrip(")").partition("(")
     if number == "0":
         return Root(host)
