@@ -36,12 +36,12 @@ class Recipe(BaseModel):
         most 15 seconds; after a trial that was kept in part, too. They work from any half-applied state, may
         be run twice, and leave what was there before.
     keep_files
-        Path to content, None to remove it: replaced whole when the trial is confirmed. The old ones are
-        kept on the host for undo.
+        Path to content, None to remove it: replaced whole when the trial is confirmed, one after the other,
+        and given back from the last to the first. After a power cut in between the host has to boot into a
+        network that works. Without any a bridge is lost at the next reboot. The old ones are kept on the
+        host for undo.
     keep
         Argument lists at confirmation, after the files. If one fails, files and network are put back.
-    persistent
-        Whether a kept bridge is there after a reboot.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -52,7 +52,6 @@ class Recipe(BaseModel):
     restore: tuple[tuple[str, ...], ...]
     keep_files: dict[str, str | None] = {}
     keep: tuple[tuple[str, ...], ...] = ()
-    persistent: bool = True
 
     @field_validator("trial_files")
     @classmethod

@@ -6,13 +6,15 @@ import base64
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 
 from kvmkit.bridge.recipe import TRIAL, Recipe
+from kvmkit.commands import script
 from kvmkit.prepare.files import kept_copy
 
-__all__ = ["FileChange", "changes_of", "contents", "engine", "taken_back"]
+__all__ = ["ENGINE", "FileChange", "changes_of", "contents", "taken_back"]
 
+ENGINE = "bridge/transaction.sh"
+"""What runs a trial on the host."""
 RESTORE_SECONDS = 15
 """After which a command that puts something back is ended, so that the next one has its turn."""
 
@@ -60,7 +62,7 @@ def taken_back(recipe: Recipe, before: Mapping[str, str], back: Recipe) -> list[
     """
     given_back = [
         FileChange(path, source=kept_copy(path, before[path]) if before.get(path) else "")
-        for path in recipe.keep_files
+        for path in reversed(recipe.keep_files)
     ]
     others = [
         FileChange(path, text) for path, text in back.keep_files.items() if path not in recipe.keep_files
@@ -68,22 +70,17 @@ def taken_back(recipe: Recipe, before: Mapping[str, str], back: Recipe) -> list[
     return [*given_back, *others]
 
 
-def engine() -> str:
-    """Give the script that runs a trial on the host."""
-    return files("kvmkit").joinpath("bridge", "transaction.sh").read_text(encoding="utf-8")
-
-
 def contents(recipe: Recipe, changes: Sequence[FileChange]) -> dict[str, str]:
     """Give, by name, every file that the host needs: the scripts, and what they put in place."""
     found = {
-        "engine": engine(),
-        "files.sh": files("kvmkit").joinpath("prepare", "files.sh").read_text(encoding="utf-8"),
-        "apply": _script([*_placing(recipe), *map(shlex.join, recipe.apply)]),
-        "restore": _script([*_displacing(recipe), *_bounded(recipe.restore)]),
-        "keep": _script(
+        "engine": script(ENGINE),
+        "files.sh": script("prepare/files.sh"),
+        "apply": _lines([*_placing(recipe), *map(shlex.join, recipe.apply)]),
+        "restore": _lines([*_displacing(recipe), *_bounded(recipe.restore)]),
+        "keep": _lines(
             [*_keeping(changes), *_displacing(recipe), *map(shlex.join, recipe.keep), *_settling(changes)]
         ),
-        "unkeep": _script(_unkeeping(changes)),
+        "unkeep": _lines(_unkeeping(changes)),
     }
     found |= {f"trial.{number}": text for number, text in enumerate(recipe.trial_files.values())}
     for number, change in enumerate(changes):
@@ -93,7 +90,7 @@ def contents(recipe: Recipe, changes: Sequence[FileChange]) -> dict[str, str]:
     return found
 
 
-def _script(lines: Iterable[str]) -> str:
+def _lines(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 

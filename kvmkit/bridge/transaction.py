@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kvmkit.bridge.recipe import Recipe
-from kvmkit.bridge.script import FileChange, contents, engine
-from kvmkit.commands import Result
+from kvmkit.bridge.script import ENGINE, FileChange, contents
+from kvmkit.commands import Result, script
 from kvmkit.errors import Busy, CommandFailed, HostUnavailable, RolledBack
 from kvmkit.prepare.root import Root
 
 __all__ = ["Standing", "Transaction"]
 
-LATE, ON_TRIAL = 4, 3
-"""Exit codes of transaction.sh."""
+ON_TRIAL = 3
+"""Exit code of transaction.sh."""
 
 
 @dataclass(frozen=True)
@@ -184,5 +184,5 @@ class Transaction:
         self._do("forget", self.id)
 
     def _do(self, *words: str, stdin: str = "", timeout: float = 150) -> Result:
-        argv = ["sh", "-c", engine(), "sh", *words]
+        argv = ["sh", "-c", script(ENGINE), "sh", *words]
         return self.root.run(argv, stdin=stdin, timeout=timeout, ok=False)

@@ -134,7 +134,7 @@ def test_a_reboot_after_the_confirmation_keeps_it_where_somebody_has_written_it(
 
     scene.machine.reboot()
 
-    if change_of(plan).recipe.persistent:
+    if change_of(plan).recipe.keep_files:
         wait_until(lambda: picture(scene.machine)["links"] == after, "the bridge is there again")
         assert kk.undo(report).ok
     scene.as_before()

@@ -180,7 +180,7 @@ def test_a_reboot_before_the_confirmation(simple: Owner, booted: Booted) -> None
 def test_a_disk_that_is_full_when_it_is_to_be_kept(simple: Owner, booted: Booted) -> None:
     scene = booted(simple)
     plan = scene.plan(timeout=PATIENT)
-    if not change_of(plan).recipe.persistent:
+    if not change_of(plan).recipe.keep_files:
         pytest.skip(f"{simple.name} writes nothing")
     folder = FOLDERS[simple.name]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from kvmkit.bridge.backends.kernel import Argv, carried, moving
+from kvmkit.bridge.backends.kernel import Argv, moving, wait_until_up, waiting
 from kvmkit.bridge.facts import BridgeSettings, Link, Network
 from kvmkit.bridge.picture import bridged, unbridged
 from kvmkit.bridge.recipe import TRIAL, Recipe
@@ -47,11 +47,10 @@ def _recipe(bridge: str, apply: _Batches, restore: _Batches) -> Recipe:
     tried, put_back = _files("apply", apply), _files("restore", restore)
     return Recipe(
         owner="iproute2",
-        trial_files=tried | put_back,
+        trial_files=tried | put_back | waiting(),
         apply=tuple(_commands(bridge, tried)),
         # What is there already or gone already is no reason to stop.
         restore=tuple(_commands(bridge, put_back, "-force")),
-        persistent=False,
     )
 
 
@@ -65,7 +64,7 @@ def _files(name: str, batches: _Batches) -> dict[str, str]:
 def _commands(bridge: str, paths: Iterable[str], *options: str) -> Iterator[Argv]:
     for number, path in enumerate(paths):
         if number:
-            yield carried(bridge)
+            yield wait_until_up(bridge)
         yield ("ip", *options, "-batch", path)
 
 

@@ -9,23 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kvmkit.bridge.facts import Address, BridgeSettings, Link, Network, Route
+from kvmkit.bridge.recipe import TRIAL
+from kvmkit.commands import script
 
-__all__ = ["Argv", "carried", "moving", "put_back_bridge", "put_back_nic"]
+__all__ = ["Argv", "moving", "put_back_bridge", "put_back_nic", "wait_until_up", "waiting"]
 
 Argv = tuple[str, ...]
-CARRIED = (
-    'n=0; until read -r state <"/sys/class/net/$1/operstate" && [ "$state" = up ] || [ "$n" -ge 300 ]; '
-    'do n=$((n + 1)); sleep 0.001; done; ip neigh flush dev "$1" nud incomplete'
-)
+WAIT_UNTIL_UP = f"{TRIAL}/wait-until-up"
+"""Where :func:`waiting` has it put."""
 
 
-def carried(bridge: str) -> Argv:
-    """Wait until the kernel lets packets out by a bridge that has just got its port; for a second at most.
+def waiting() -> dict[str, str]:
+    """Give the trial file by which a bridge is waited for."""
+    return {WAIT_UNTIL_UP: script("bridge/wait_until_up.sh")}
 
-    Until then it throws them away. If the question where the gateway is was among them, it is asked again
-    only a second later, unless the kernel forgets that it has asked.
-    """
-    return ("sh", "-c", CARRIED, "carried", bridge)
+
+def wait_until_up(bridge: str) -> Argv:
+    """Wait until the kernel lets packets out by a bridge that has just got its port."""
+    return ("sh", WAIT_UNTIL_UP, bridge)
 
 
 def moving(after: Network, link: Link) -> Iterator[str]:

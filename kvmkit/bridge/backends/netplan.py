@@ -6,8 +6,9 @@ try`` is not used: it refuses bridges, and dies with its terminal without puttin
 
 from __future__ import annotations
 
-from kvmkit.bridge.backends.kernel import Argv, carried, put_back_bridge, put_back_nic
+from kvmkit.bridge.backends.kernel import Argv, put_back_bridge, put_back_nic, wait_until_up, waiting
 from kvmkit.bridge.backends.netplanyaml import rewritten
+from kvmkit.bridge.backends.networkfile import client_id, render
 from kvmkit.bridge.facts import Network
 from kvmkit.bridge.recipe import Recipe
 from kvmkit.bridge.spec import BridgeSpec
@@ -27,15 +28,17 @@ def bridge(network: Network, spec: BridgeSpec) -> Recipe:
         netplan's files say it in a way that cannot be taken over; says which.
     """
     nic, bridge = spec.nic, spec.bridge
-    daemon, after, pin = _Daemon(network, nic), rewritten(network, nic, bridge, spec), _pin(network, nic)
+    daemon, after = _Daemon(network, nic), rewritten(network, nic, bridge, spec)
+    # netplan has no word for it.
+    pin = render(client_id(network.claims_on(nic)))
     drop_in = f"systemd/network/10-netplan-{bridge}.network.d"
     tried = {f"/run/{drop_in}/kvmkit.conf": pin} if pin else {}
     kept = {f"/etc/{drop_in}/kvmkit.conf": pin} if pin else {}
     clear = (*((_sweep(f"/run/{drop_in}"),) if pin else ()), _sweep(TRIED))
     return Recipe(
         owner="netplan",
-        trial_files={f"{TRIED}/{name}": text for name, text in after.items()} | tried,
-        apply=(_private(after), GENERATE, daemon.read, *daemon.change, *daemon.carried(bridge)),
+        trial_files={f"{TRIED}/{name}": text for name, text in after.items()} | tried | daemon.files,
+        apply=(_private(after), GENERATE, daemon.read, *daemon.make(bridge)),
         restore=(
             *clear,
             *((_sweep(f"/etc/{drop_in}"),) if pin else ()),
@@ -45,7 +48,7 @@ def bridge(network: Network, spec: BridgeSpec) -> Recipe:
             *put_back_nic(network, nic, bridge, alone=daemon.waits),
             *daemon.settle,
         ),
-        keep_files={f"/etc/netplan/{name}": text for name, text in after.items()} | kept,
+        keep_files=kept | {f"/etc/netplan/{name}": text for name, text in after.items()},
         # What networkd has read says the same; reading it again would cut the host off once more.
         keep=(*clear, GENERATE, *((daemon.read,) if daemon.waits else ())),
     )
@@ -61,7 +64,7 @@ def unbridge(network: Network, bridge: str) -> Recipe:
     """
     (nic,) = network.ports_of(bridge)
     daemon, after = _Daemon(network, nic), rewritten(network, nic, bridge)
-    pinned = _pin(network, nic) or _pin(network, bridge)
+    pinned = [*client_id((*network.claims_on(nic), *network.claims_on(bridge)))]
     drop_in = f"/etc/systemd/network/10-netplan-{bridge}.network.d"
     return Recipe(
         owner="netplan",
@@ -94,6 +97,8 @@ class _Daemon:
         Have it do so where the kernel has been changed behind its back.
     waits
         Whether it has come to its end when `change` has.
+    files
+        Trial files that its commands need.
     """
 
     def __init__(self, network: Network, nic: str) -> None:
@@ -108,10 +113,11 @@ class _Daemon:
             self.change = (("nmcli", "--wait", "10", "connection", "up", profile, "ifname", nic),)
             self.settle = ()
         self.waits = bool(self.change)
+        self.files = waiting() if self.waits else {}
 
-    def carried(self, bridge: str) -> tuple[Argv, ...]:
-        """Wait for a bridge of NetworkManager's, which gets its port last."""
-        return (carried(bridge),) if self.waits else ()
+    def make(self, bridge: str) -> tuple[Argv, ...]:
+        """Have it make the bridge that it has read of; NetworkManager's gets its port last."""
+        return (*self.change, wait_until_up(bridge)) if self.waits else ()
 
     def free(self, bridge: str) -> tuple[Argv, ...]:
         """Have it configure the card alone; NetworkManager takes a bridge away whose profile is gone."""
@@ -134,12 +140,3 @@ def _sweep(folder: str) -> Argv:
 def _private(names: dict[str, str]) -> Argv:
     # netplan warns of files that others may read.
     return ("chmod", "600", *(f"{TRIED}/{name}" for name in names))
-
-
-def _pin(network: Network, name: str) -> str:
-    """Keep networkd's DHCP client id, which it makes from the link's name; netplan has no word for it."""
-    for claim in network.claims_on(name):
-        client = claim.settings.get("lease.CLIENTID", "")
-        if client.startswith("ff"):
-            return f"[DHCPv4]\nIAID={int(client[2:10], 16)}\n"
-    return ""

@@ -70,7 +70,8 @@ def dump(definitions: Definitions, like: str = "") -> str:
 def rewritten(network: Network, nic: str, bridge: str, spec: BridgeSpec | None = None) -> dict[str, str]:
     """Give the files, by name, that define the bridge as a spec asks; or without one, the card alone.
 
-    What the files say already, as those of a picture of what is to be do, is given as it is.
+    What the files say already, as those of a picture of what is to be do, is given as it is. The one that
+    has all of it comes first, so that at no time none has it.
 
     Raises
     ------
@@ -83,7 +84,7 @@ def rewritten(network: Network, nic: str, bridge: str, spec: BridgeSpec | None =
     defined = {file for file, found in definitions.items() if bridge in (found.get("bridges") or {})}
     files = {file for file, found in definitions.items() if name in (found.get(kind) or {})} | defined
     if bool(defined) is (spec is not None):
-        return {file: texts[file] for file in sorted(files)}
+        return {file: texts[file] for file in sorted(files, reverse=True)}
     _refuse(texts, files, name, _merged(definitions, kind, name))
     target = max(files)
     card, whole = _merged(definitions, kind, name), _merged(definitions, "bridges", bridge)
@@ -96,7 +97,7 @@ def rewritten(network: Network, nic: str, bridge: str, spec: BridgeSpec | None =
         goes = {key: value for key, value in card.items() if key in ADDRESSING}
         _define(left[target], kind, name, stays)
         _define(left[target], "bridges", bridge, _bridge(network, spec, name, goes))
-    return {file: dump(left[file], like=texts[file]) for file in sorted(files)}
+    return {file: dump(left[file], like=texts[file]) for file in sorted(files, reverse=True)}
 
 
 def _texts(network: Network) -> dict[str, str]:

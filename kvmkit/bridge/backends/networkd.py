@@ -9,7 +9,7 @@ import ipaddress
 from pathlib import PurePosixPath
 
 from kvmkit.bridge.backends.kernel import put_back_bridge, put_back_nic
-from kvmkit.bridge.backends.networkfile import Section, parse, render, with_dhcp4, without_ipv4
+from kvmkit.bridge.backends.networkfile import Section, client_id, parse, render, with_dhcp4, without_ipv4
 from kvmkit.bridge.facts import Claim, Network
 from kvmkit.bridge.picture import bridged, uses_dhcp
 from kvmkit.bridge.recipe import Recipe
@@ -79,13 +79,14 @@ def unbridge(network: Network, bridge: str) -> Recipe:
         ),
         # It makes the bridge again when it reads its file.
         restore=(RELOAD, *put_back_bridge(network, nic, bridge), ("networkctl", "reconfigure", nic, bridge)),
-        keep_files=dict.fromkeys(f"{KEPT}/{name}" for name in _names(nic, bridge)),
+        keep_files=dict.fromkeys(f"{KEPT}/{name}" for name in reversed(_names(nic, bridge))),
         keep=(RELOAD,),
     )
 
 
 def _names(nic: str, bridge: str) -> tuple[str, str, str]:
-    return f"{PREFIX}-{bridge}.netdev", f"{PREFIX}-{nic}.network", f"{PREFIX}-{bridge}.network"
+    """Name the files; the card's comes last, as without the others it cuts the host off."""
+    return f"{PREFIX}-{bridge}.netdev", f"{PREFIX}-{bridge}.network", f"{PREFIX}-{nic}.network"
 
 
 def _files(network: Network, spec: BridgeSpec) -> dict[str, str]:
@@ -109,7 +110,7 @@ def _files(network: Network, spec: BridgeSpec) -> dict[str, str]:
     ]
     whole = [Section("Match", (f"Name={spec.bridge}",)), online, *_addressed(network, spec, settings)]
     comment = f"Written by kvmkit: {spec.nic} is in bridge {spec.bridge}. Without this file it is not."
-    texts = (render(netdev, comment), render(port, comment), render(whole, comment))
+    texts = (render(netdev, comment), render(whole, comment), render(port, comment))
     return dict(zip(_names(spec.nic, spec.bridge), texts, strict=True))
 
 
@@ -134,11 +135,7 @@ def _sections(network: Network, nic: str, bridge: str) -> list[Section]:
         )
     if any(section.values("Bridge") for section in found if section.name == "Network"):
         raise Unsupported(f"{nic} was put into {bridge} by {claim.files[0]}, not by kvmkit: change that file")
-    client = claim.settings.get("lease.CLIENTID", "")
-    if client.startswith("ff"):
-        # Left to itself, networkd makes it from the link's name, and DHCP gives another address.
-        found.append(Section("DHCPv4", (f"IAID={int(client[2:10], 16)}",)))
-    return found
+    return [*found, *client_id([claim])]
 
 
 def _parsed(network: Network, claim: Claim) -> list[Section]:

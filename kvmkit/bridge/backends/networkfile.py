@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-__all__ = ["Section", "parse", "render", "with_dhcp4", "without_ipv4"]
+from kvmkit.bridge.facts import Claim
+
+__all__ = ["Section", "client_id", "parse", "render", "with_dhcp4", "without_ipv4"]
 
 YES = ("yes", "true", "on", "1", "both")
 
@@ -57,6 +59,17 @@ def render(sections: Iterable[Section], comment: str = "") -> str:
         for section in sections
         if section.lines
     )
+
+
+def client_id(claims: Iterable[Claim]) -> Iterator[Section]:
+    """Keep the DHCP client id of a card's lease (RFC 4361: 255, the IAID, then the host's own id).
+
+    Left to itself, networkd makes the IAID from the link's name, and DHCP gives a bridge another address.
+    """
+    for claim in claims:
+        client = claim.settings.get("lease.CLIENTID", "")
+        if client.startswith("ff"):
+            yield Section("DHCPv4", (f"IAID={int(client[2:10], 16)}",))
 
 
 def without_ipv4(sections: Iterable[Section], near: ipaddress.IPv4Network | None = None) -> list[Section]:

@@ -10,7 +10,7 @@ import ipaddress
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 
-from kvmkit.bridge.backends.kernel import Argv, carried, put_back_bridge, put_back_nic
+from kvmkit.bridge.backends.kernel import Argv, put_back_bridge, put_back_nic, wait_until_up, waiting
 from kvmkit.bridge.backends.keyfile import keyfile, section
 from kvmkit.bridge.facts import Network
 from kvmkit.bridge.picture import uses_dhcp
@@ -45,9 +45,9 @@ def bridge(network: Network, spec: BridgeSpec) -> Recipe:
     tried, kept = profiles.files(network, spec, TRIED), profiles.files(network, spec, KEPT)
     return Recipe(
         owner="NetworkManager",
-        trial_files=tried,
+        trial_files=tried | waiting(),
         # It gives the bridge address and routes before its port.
-        apply=(*_load(tried), _up(30, profiles.port, spec.nic), carried(spec.bridge)),
+        apply=(*_load(tried), _up(30, profiles.port, spec.nic), wait_until_up(spec.bridge)),
         restore=(
             _up(10, profiles.old, spec.nic),
             *profiles.forget(),

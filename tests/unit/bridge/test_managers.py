@@ -9,6 +9,7 @@ import pytest
 from kvmkit.bridge.backends import netplan, networkd, networkmanager
 from kvmkit.bridge.facts import Network
 from kvmkit.bridge.picture import bridged
+from kvmkit.bridge.recipe import Recipe
 from kvmkit.bridge.spec import BridgeSpec
 from kvmkit.errors import Unsupported
 
@@ -131,21 +132,25 @@ def claiming(network: Network, **settings: str) -> Network:
     return replace(network, claims=claims)
 
 
+def profiles_of(recipe: Recipe) -> list[str]:
+    """Give the profiles of port and bridge that are tried."""
+    return [text for path, text in recipe.trial_files.items() if path.endswith(".nmconnection")]
+
+
 def test_networkmanagers_profile_becomes_two(read_capture: Read) -> None:
     recipe = networkmanager.bridge(read_capture("networkmanager"), SPEC)
 
     port, bridge = (f"{PROFILES}/kvmkit-br0{name}.nmconnection" for name in ("-eth0", ""))
     assert recipe.keep_files == {port: NM_PORT, bridge: NM_BRIDGE}
-    tried = [
-        text.replace("autoconnect=false", "autoconnect-priority=1") for text in recipe.trial_files.values()
-    ]
+    tried = [text.replace("autoconnect=false", "autoconnect-priority=1") for text in profiles_of(recipe)]
     assert tried == [NM_PORT, NM_BRIDGE]
 
 
 def test_networkmanager_loads_no_profile_that_others_may_read(read_capture: Read) -> None:
     recipe = networkmanager.bridge(read_capture("networkmanager"), SPEC)
 
-    assert recipe.apply[0] == ("chmod", "600", *recipe.trial_files)
+    tried = [path for path in recipe.trial_files if path.endswith(".nmconnection")]
+    assert recipe.apply[0] == ("chmod", "600", *tried)
     assert recipe.keep[0] == ("chmod", "600", *recipe.keep_files)
 
 
@@ -174,9 +179,8 @@ def test_networkmanagers_highest_priority_stays_the_highest(read_capture: Read) 
 def test_what_networkmanager_says_of_the_card_stays_with_the_card(read_capture: Read) -> None:
     settings = {"802-3-ethernet.mtu": "9000", "connection.zone": "work", "ipv4.may-fail": "no"}
 
-    port, bridge = networkmanager.bridge(
-        claiming(read_capture("networkmanager"), **settings), SPEC
-    ).trial_files.values()
+    network = claiming(read_capture("networkmanager"), **settings)
+    port, bridge = profiles_of(networkmanager.bridge(network, SPEC))
 
     assert "[ethernet]\nmtu=9000\n" in port
     assert "mtu" not in bridge

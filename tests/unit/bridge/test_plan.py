@@ -93,7 +93,7 @@ def test_every_owner_gets_a_plan_that_shows_its_files(
     change = change_of(found)
     owner = next((claim.owner for claim in network.claims_on("eth0")), "iproute2")
     assert change.recipe.owner == change.back.owner == owner
-    assert change.recipe.persistent is bool(change.recipe.keep_files)
+    assert bool(change.recipe.keep_files) is (owner != "iproute2")
     assert set(change.files) == {*change.recipe.keep_files, *change.back.keep_files}
     for path in change.recipe.keep_files:
         assert f"+++ {path}" in found.shown[f"Written when confirmed: {path}"]
@@ -110,7 +110,7 @@ def test_a_bridge_of_every_owner_can_be_taken_away_and_made_again(
     assert change.recipe.owner == change.back.owner == next((claim.owner for claim in was.claims), "iproute2")
     assert change.after.addresses == expect(was, "eth0").addresses
     assert change.after.routes == expect(was, "eth0").routes
-    assert bool(change.recipe.keep_files) is change.recipe.persistent
+    assert bool(change.recipe.keep_files) is (capture != "iproute2")
 
 
 def test_the_same_plan_has_the_same_id_and_is_good_as_json(on: On) -> None:

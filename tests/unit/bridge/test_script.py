@@ -71,8 +71,8 @@ def test_taking_back_gives_the_very_files_and_not_what_a_backend_would_write() -
     back = RECIPE.model_copy(update={"keep_files": {"/etc/old": "rendered anew", "/etc/third": "3"}})
 
     assert taken_back(RECIPE, {"/etc/old": "0123"}, back) == [
-        FileChange("/etc/new file"),
         FileChange("/etc/old", source=kept_copy("/etc/old", "0123")),
+        FileChange("/etc/new file"),
         FileChange("/etc/third", "3"),
     ]
 
