@@ -6,7 +6,7 @@ import re
 from functools import partial
 
 from kvmkit.check.facts import Facts
-from kvmkit.check.kvm import FLAGS
+from kvmkit.check.kvm import FLAGS, MODULES
 from kvmkit.report import Check, Status
 
 __all__ = ["judge_cpu", "refused_by_firmware"]
@@ -62,7 +62,8 @@ def _firmware(facts: Facts) -> Check:
     )
     if said := refused_by_firmware(facts):
         return row(Status.FAIL, f"the kernel says: {said}", fix=ENTER_FIRMWARE)
-    if {"kvm_intel", "kvm_amd"} & set(facts.modules):
+    # One that is built into the kernel is listed whatever it found.
+    if facts.device is not None and MODULES & set(facts.modules):
         return row(Status.PASS, "turned on: the kernel's module accepted the processor")
     if not facts.x86:
         return row(Status.SKIP, f"{facts.machine} has no such setting")
@@ -71,7 +72,8 @@ def _firmware(facts: Facts) -> Check:
     if facts.kernel_log is None:
         return row(
             Status.SKIP,
-            f"cannot be told: no module is loaded, and {facts.user} may not read the kernel's log",
+            f"cannot be told: no module made a /dev/kvm, and {facts.user} may not read the kernel's log, or "
+            "it no longer goes back to the boot",
         )
     return row(Status.PASS, "the kernel's log does not object")
 

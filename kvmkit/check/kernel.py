@@ -6,12 +6,19 @@ from functools import partial
 
 from kvmkit.check.cpu import refused_by_firmware
 from kvmkit.check.facts import Facts
-from kvmkit.check.kvm import FLAGS, qemu_user, usable_kvm
+from kvmkit.check.kvm import FLAGS, MODULES, dead, qemu_user, usable_kvm
 from kvmkit.report import Check, Status
 
 __all__ = ["judge_kernel"]
 
 GIB = 1024 * 1024  # KiB
+BUILT_IN = "boot a kernel with KVM: on this architecture it is built in, or not there"
+LOAD = "load the kvm modules (their row says how)"
+NO_DEVICE = (
+    "the kernel has KVM and cannot use it here: in a container, hand the device in (--device /dev/kvm); "
+    "else see the row of the firmware; in a VM, turn on nested virtualization where it runs; on ARM, have "
+    "the kernel started in hypervisor mode (EL2)"
+)
 UDEV_RULE = 'KERNEL=="kvm", GROUP="kvm", MODE="0660"'
 
 
@@ -27,11 +34,12 @@ def _modules(facts: Facts) -> Check:
         row = partial(Check, "kvm modules", expected="kvm, loaded or built in", why=why)
         # Built in and without parameters a module leaves no trace but its device.
         there = "kvm" in facts.modules or facts.device is not None
-        return row(Status.PASS, found) if there else row(Status.FAIL, found, fix="modprobe kvm")
+        fix = BUILT_IN if facts.machine == "aarch64" else "modprobe kvm"
+        return row(Status.PASS, found) if there else row(Status.FAIL, found, fix=fix)
     flags = FLAGS.keys() & facts.cpu_flags
     vendor = {"vmx": "kvm_intel", "svm": "kvm_amd"}[flags.pop()] if flags else "kvm_intel or kvm_amd"
     row = partial(Check, "kvm modules", expected=f"kvm and {vendor}", why=why)
-    if "kvm" in facts.modules and {"kvm_intel", "kvm_amd"} & set(facts.modules):
+    if "kvm" in facts.modules and MODULES & set(facts.modules):
         return row(Status.PASS, found)
     if " or " in vendor:
         return row(Status.FAIL, found, fix="see the row of the processor: the modules want vmx or svm")
@@ -52,11 +60,11 @@ def _device(facts: Facts) -> Check:
     usable, reason = usable_kvm(facts)
     if usable:
         return row(Status.PASS, reason)
-    if facts.device is None:
-        return row(Status.FAIL, reason, fix="load the kvm modules (their row says how)")
     if facts.x86 and not FLAGS.keys() & facts.cpu_flags:
         fix = "see the row of the processor; until then kk.plan_vm makes VMs of the type qemu"
         return row(Status.FAIL, reason, fix=fix)
+    if facts.device is None or dead(facts, facts.device):
+        return row(Status.FAIL, reason, fix=NO_DEVICE if _modules(facts).status is Status.PASS else LOAD)
     if not user:
         return row(Status.SKIP, "the user of QEMU is not there yet: libvirt is not installed")
     return row(Status.FAIL, reason, fix=_let_in(user, facts.device.group, session=facts.session))

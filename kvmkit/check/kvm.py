@@ -6,9 +6,10 @@ from stat import filemode
 
 from kvmkit.check.facts import Device, Facts
 
-__all__ = ["FLAGS", "qemu_user", "usable_kvm"]
+__all__ = ["FLAGS", "MODULES", "dead", "qemu_user", "usable_kvm"]
 
 FLAGS = {"vmx": "VT-x", "svm": "AMD-V"}
+MODULES = {"kvm_intel", "kvm_amd"}
 
 
 def usable_kvm(facts: Facts) -> tuple[bool, str]:
@@ -23,6 +24,8 @@ def usable_kvm(facts: Facts) -> tuple[bool, str]:
         return False, f"the processor shows neither vmx nor svm, {there}: VMs are emulated"
     if facts.device is None:
         return False, "there is no /dev/kvm: VMs are emulated"
+    if reason := dead(facts, facts.device):
+        return False, f"{reason}: VMs are emulated"
     name, groups = qemu_user(facts)
     if not _may_open(facts, facts.device, name, groups):
         return False, (
@@ -31,6 +34,19 @@ def usable_kvm(facts: Facts) -> tuple[bool, str]:
         )
     shown = f"the processor shows {flags[0]} and " if flags else ""
     return True, f"{shown}{name or 'everybody'} can use /dev/kvm"
+
+
+def dead(facts: Facts, device: Device) -> str:
+    """Say why nobody can open a device that is there; empty if somebody can.
+
+    systemd makes ``/dev/kvm`` for a module that may yet be loaded (modules.devname; static_node of
+    50-udev-default.rules), and a container may show it without a right to it.
+    """
+    if device.opens not in ("yes", "Permission denied"):
+        return f"opening /dev/kvm fails ({device.opens})"
+    if facts.x86 and not MODULES & set(facts.modules):
+        return "neither kvm_intel nor kvm_amd is behind /dev/kvm"
+    return ""
 
 
 def qemu_user(facts: Facts) -> tuple[str, frozenset[str]]:

@@ -92,11 +92,12 @@ os() {
 
 kernel_log() {
     echo "### kernel log"
-    if log=$(dmesg 2>/dev/null); then
-        printf '%s\n' "$log" | sed 's/^\[[^]]*\] *//' | grep -iE '(kvm|svm|vmx).*(bios|no hardware|not supported)' | head -n 20
-    else
-        echo unreadable
+    log=$(dmesg 2>/dev/null)
+    if printf '%s\n' "$log" | sed 's/^\[[^]]*\] *//' | grep -m 20 -iE '(kvm|svm|vmx).*(bios|no hardware|not supported)'; then
+        return
     fi
+    # One that is full has lost its beginning, and what was said there.
+    case $log in *"Linux version"*) ;; *) echo unreadable ;; esac
 }
 
 kernel_values() {

@@ -99,6 +99,14 @@ def test_qemu_as_root_opens_every_device(debian12: Facts, user: str) -> None:
     assert usable_kvm(replace(debian12, device=ROOT_ONLY, qemu_conf={"user": user}))[0]
 
 
+def test_what_not_even_root_may_open_nobody_can_use(debian12: Facts) -> None:
+    device = Device(0o666, "root", "kvm", "Operation not permitted")  # a container without a right to it
+    usable, reason = usable_kvm(replace(debian12, device=device, qemu_conf={"user": "root"}))
+
+    assert not usable
+    assert reason.startswith("opening /dev/kvm fails (Operation not permitted)")
+
+
 def test_in_a_session_the_user_counts_who_has_tried(debian12: Facts) -> None:
     facts = replace(debian12, session=True, user="pat", user_groups=frozenset({"pat"}))
 

@@ -70,6 +70,28 @@ def test_what_a_login_prints_before_is_no_fact() -> None:
     assert parse("Welcome!\n\nLast login: never\n" + said) == parse(said)
 
 
+@pytest.mark.parametrize(
+    ("log", "found"),
+    [
+        ("[    0.0] Linux version 6.1\n[    1.0] usb 1-1: new device\n", ()),
+        ("[    0.0] Linux version 6.1\n[    9.9] kvm: disabled by bios\n", ("kvm: disabled by bios",)),
+        ("[    9.9] kvm: disabled by bios\n[ 5000.0] virbr0: entered\n", ("kvm: disabled by bios",)),
+        ("[ 5000.0] virbr0: entered blocking state\n", None),
+    ],
+    ids=["whole", "objects", "objected late", "has lost its beginning"],
+)
+def test_the_kernels_log_counts_if_it_goes_back_to_the_boot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: str, found: tuple[str, ...] | None
+) -> None:
+    # Stands for dmesg: this machine's own log is what it is.
+    dmesg = tmp_path / "dmesg"
+    dmesg.write_text(f"#!/bin/sh\ncat <<'END'\n{log}END\n")
+    dmesg.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    assert parse(probe(["sh", "-s"])).kernel_log == found
+
+
 QEMU_CONF = """
 # user = "commented"
 #vnc_listen = "0.0.0.0"

@@ -100,6 +100,8 @@ def test_firmware_that_cannot_be_judged_is_not_passed(debian12: Facts) -> None:
         debian12, "virtualization in the firmware", kernel_log=(), cpu_flags=frozenset({"lm"}), modules=()
     )
     assert silent.status == "SKIP"
+    built_in = row(debian12, "virtualization in the firmware", kernel_log=None, device=None)
+    assert built_in.status == "SKIP"
 
 
 def test_a_processor_without_virtualization(debian12: Facts) -> None:
@@ -122,8 +124,16 @@ def test_missing_modules_are_named_for_the_processor(debian12: Facts, flag: str,
 
 
 def test_modules_of_another_architecture(debian12: Facts) -> None:
-    assert row(debian12, "kvm modules", machine="aarch64", modules=(), device=None).fix == "modprobe kvm"
+    assert row(debian12, "kvm modules", machine="riscv64", modules=(), device=None).fix == "modprobe kvm"
+    assert "built in" in row(debian12, "kvm modules", machine="aarch64", modules=(), device=None).fix
     assert row(debian12, "kvm modules", machine="aarch64", modules=()).status == "PASS"
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_modules_without_a_device_are_not_to_be_loaded(debian12: Facts, machine: str) -> None:
+    check = row(debian12, "/dev/kvm", machine=machine, device=None)
+
+    assert (check.status, "--device /dev/kvm" in check.fix) == ("FAIL", True)
 
 
 def test_the_user_of_qemu_is_let_in_by_a_group_and_never_by_roots(debian12: Facts) -> None:
@@ -133,6 +143,22 @@ def test_the_user_of_qemu_is_let_in_by_a_group_and_never_by_roots(debian12: Fact
     roots = row(debian12, "/dev/kvm", device=Device(0o600, "root", "root", "yes"))
     assert 'KERNEL=="kvm", GROUP="kvm", MODE="0660"' in roots.fix
     assert "usermod -aG root" not in roots.fix
+
+
+@pytest.mark.parametrize(
+    ("opens", "modules", "found"),
+    [
+        ("No such device", ("kvm",), "opening /dev/kvm fails (No such device)"),
+        ("Permission denied", ("kvm",), "neither kvm_intel nor kvm_amd is behind /dev/kvm"),
+    ],
+)
+def test_a_device_that_was_made_before_the_module_could_be_loaded(
+    debian12: Facts, opens: str, modules: tuple[str, ...], found: str
+) -> None:
+    check = row(debian12, "/dev/kvm", device=Device(0o660, "root", "kvm", opens), modules=modules)
+
+    assert (check.status, check.found) == ("FAIL", f"{found}: VMs are emulated")
+    assert check.fix == "load the kvm modules (their row says how)"
 
 
 def test_memory_and_huge_pages(debian12: Facts) -> None:
