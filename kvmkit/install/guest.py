@@ -14,6 +14,7 @@ import libvirt
 from kvmkit.errors import HostUnavailable, InvalidSpec, KvmkitError, Unsupported, WaitTimeout, WrongState
 from kvmkit.host import Host
 from kvmkit.install.agent import agent_connected, ask_agent
+from kvmkit.install.stuck import disk_trouble
 from kvmkit.progress import safe_point
 from kvmkit.vm.addresses import addresses
 from kvmkit.vm.console import console_log
@@ -91,7 +92,8 @@ def wait_for(host: Host, name: str, what: str, timeout: float = 600) -> Waited:
     Raises
     ------
     WrongState
-        The VM is off, or goes off meanwhile: at once, with the last that its console said.
+        The VM is off, or goes off meanwhile, or is paused as there is no room for its disk: at once, with the
+        last that its console said.
     WaitTimeout
         It has not come in time; says what was seen last.
     Unsupported
@@ -120,6 +122,7 @@ def wait_for(host: Host, name: str, what: str, timeout: float = 600) -> Waited:
         while (found := ask(host, name, what)) is None:
             if ended:  # after a last look, as the end may have been what it had to say
                 raise ended(what)
+            _must_go_on(host, name, what)
             left = start + timeout - time.monotonic()
             if left <= 0:
                 raise WaitTimeout(_too_late(host, name, what, timeout))
@@ -178,6 +181,16 @@ def _must_run(host: Host, name: str) -> None:
                 f"VM {name} on {host.uri} is {STATES[dom.state()[0]]}, so that nothing will come of it; "
                 f"kk.start(host, {name!r})"
             )
+
+
+def _must_go_on(host: Host, name: str, what: str) -> None:
+    with host.reading(f"look for VM {name}") as connection:
+        stuck = disk_trouble(domain(host, connection, name))
+    if stuck:
+        raise WrongState(
+            f"VM {name} on {host.uri} is paused, so {what!r} does not come: {stuck}; then "
+            f"kk.resume(host, {name!r}); {_last_lines(host, name)}"
+        )
 
 
 def _address(host: Host, name: str, _what: str) -> Found:

@@ -14,6 +14,7 @@ import libvirt
 from kvmkit.errors import HostUnavailable, InstallFailed, LibvirtFailed
 from kvmkit.host import Host
 from kvmkit.install.deliver import Fetch
+from kvmkit.install.stuck import disk_trouble
 from kvmkit.progress import note, safe_point
 from kvmkit.vm.steps import find_domain
 from kvmkit.vm.transcript import readable
@@ -208,7 +209,7 @@ class Watch:
         Raises
         ------
         InstallFailed
-            It says that it cannot go on, asks what nobody answers, or takes too long.
+            It says that it cannot go on, asks what nobody answers, finds no room, or takes too long.
         """
         deadline = time.monotonic() + timeout
         while self._runs():
@@ -225,10 +226,13 @@ class Watch:
             with self.host.reading(f"look for VM {self.name}") as connection:
                 domain = find_domain(connection, self.name)
                 active = domain is not None and bool(domain.isActive())
+                stuck = disk_trouble(domain) if domain is not None else ""
             self._look()
         except (HostUnavailable, LibvirtFailed) as error:
             self.timeline.saw(f"no answer: {error}")
             return True
+        if stuck:
+            raise InstallFailed(f"the VM is paused: {stuck}; then install it again. {self.said()}")
         return active
 
     def _look(self, *, last: bool = False) -> None:

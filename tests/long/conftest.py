@@ -3,6 +3,7 @@
 from tests.acceptance.conftest import possible, ready, selinux
 from tests.lab.fixtures import lab
 from tests.netlab.conftest import booted, lan, pytest_generate_tests
+from tests.realqemu.install.conftest import large_pool
 from tests.realqemu.install.tiny import folder, location, printed
 from tests.realqemu.vm.conftest import _iso, world
 
@@ -12,6 +13,7 @@ __all__ = [
     "folder",
     "lab",
     "lan",
+    "large_pool",
     "location",
     "possible",
     "printed",

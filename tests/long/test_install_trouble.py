@@ -41,5 +41,7 @@ def test_a_person_who_attends_may_take_any_time_to_answer(
     world: World, location: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "ASKING", 2)
-    with pytest.raises(kk.ApplyFailed, match="the installer had 90 s and has not ended"):
+    with pytest.raises(kk.ApplyFailed, match="the installer had 90 s and has not ended") as failed:
         kk.apply(tiny.plan(world.host, location, tiny.WAITS, answers="none", timeout=90))
+
+    assert "\n[!!] Choose a mirror\n" in str(failed.value)

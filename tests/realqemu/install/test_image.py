@@ -22,6 +22,7 @@ KILLED = [3, 4, 8, 9, 10, 11]
 
 Those before are the engine's alone.
 """
+SHADOW_BY_JSON = 'json:{"driver": "raw", "file": {"driver": "file", "filename": "/etc/shadow"}}'
 UNDO = ["record", "record", "after delete", "record", "record"]
 
 
@@ -68,6 +69,30 @@ def test_an_image_from_a_server_becomes_the_base_of_a_vm(
         kk.undo(report)
     assert kk.undo(vm).ok
     assert kk.undo(report).ok
+    assert world.state() == before
+
+
+@pytest.mark.parametrize(
+    ("below", "named"),
+    [
+        ("/etc/shadow", "/etc/shadow"),
+        ("../../../../etc/shadow", "/etc/shadow"),
+        (SHADOW_BY_JSON, "/etc/shadow"),
+        ("nbd://192.0.2.7/disk", "nbd:/+192.0.2.7/disk"),
+    ],
+)
+def test_an_image_that_reaches_outside_the_pools_is_refused_however_deep(
+    world: World, host: kk.Host, below: str, named: str
+) -> None:
+    for name, backing, form in (("middle", below, "raw"), ("top", "middle.qcow2", "qcow2")):
+        on_top = ["-u", "-b", backing, "-F", form, f"{IMAGES}/{name}.qcow2", "1G"]
+        world.lab.run(["qemu-img", "create", "-q", "-f", "qcow2", *on_top])
+    world.lab.run(["virsh", "pool-refresh", "default"])
+    before = world.state()
+
+    for image in ("middle.qcow2", "top.qcow2"):
+        with pytest.raises(kk.InvalidSpec, match=f"image: .* on top of {named}, in no active pool"):
+            kk.plan_vm(host, kk.VMSpec(name="web1", image=image))
     assert world.state() == before
 
 

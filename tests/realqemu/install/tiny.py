@@ -81,10 +81,12 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return texts
 
 
-def plan(host: kk.Host, location: str, arguments: str, *, network: str = "", **fields: Any) -> kk.Plan:
+def plan(
+    host: kk.Host, location: str, arguments: str, *, network: str = "", pool: str = "default", **fields: Any
+) -> kk.Plan:
     """Plan an installation from it; what it leaves on the disk boots nothing, so nothing is waited for."""
     install = {"timeout": 600, "root_password": "not to be seen", "release": "F40"} | fields
-    spec = kk.VMSpec(name="small", memory_mib=256, disk_gib=1, network=network)
+    spec = kk.VMSpec(name="small", memory_mib=256, disk_gib=1, network=network, pool=pool)
     return kk.plan_vm(host, spec, kk.InstallSpec(location=location, kernel_args=arguments, **install))
 
 
