@@ -34,8 +34,8 @@ class Dnf(_Rpm):
     """Fedora, RHEL and their kin."""
 
     install = (*_DNF, "install")
-    # Not what nobody needs any more: it was there before.
-    _remove = (*_DNF, "--noautoremove", "remove")
+    # Not what nobody needs any more: it was there before. dnf 5 takes --noautoremove after `remove` alone.
+    _remove = (*_DNF, "--setopt=clean_requirements_on_remove=False", "remove")
 
     def simulate(self, root: Root, names: Sequence[str]) -> Change:
         """By answering no to its question."""
@@ -100,7 +100,7 @@ _SECTIONS = {
 def dnf_change(text: str) -> Change:
     """Read the table that dnf shows before it asks; a long name has a line to itself."""
     found: dict[str, dict[str, str]] = {name: {} for name in _SECTIONS.values()}
-    section = name = ""
+    section = name = package = ""
     for line in text.splitlines():
         words = line.split()
         if line.startswith("Transaction Summary"):
@@ -108,8 +108,10 @@ def dnf_change(text: str) -> Change:
         if line and not line.startswith(" "):
             section, name = _SECTIONS.get(words[0].rstrip(":"), ""), ""
         elif words[:1] == ["replacing"]:
-            package = words[1].rpartition(".")[0]
-            found["removed"][package] = words[2]
+            # dnf 4: NAME.ARCH VERSION. dnf 5: NAME ARCH VERSION ..., also of what is upgraded.
+            old, version = (words[1], words[3]) if len(words) > 3 else (words[1].rpartition(".")[0], words[2])
+            if old != package:
+                found["removed"][old] = version
         elif section == "streams" and words:
             found[section][words[0]] = words[-1]
         elif section and len(words) == 1:

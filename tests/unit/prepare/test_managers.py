@@ -13,7 +13,7 @@ from kvmkit.prepare.apt import apt_change
 from kvmkit.prepare.manager import Change, patiently
 from kvmkit.prepare.managers import manager_of
 from kvmkit.prepare.root import Root
-from kvmkit.prepare.rpm import dnf_change, zypper_change
+from kvmkit.prepare.rpm import Dnf, dnf_change, zypper_change
 
 LONG = "a-package-with-a-name-that-is-much-longer-than-a-column.noarch"
 RECORDED = Path(__file__).parent / "recorded"
@@ -69,10 +69,26 @@ def test_apts_simulation_tells_additions_upgrades_and_removals_apart(recorded: C
             "dnf5-install.txt",
             Change(added={"qemu-kvm.x86_64": "2:9.2.0-1.fc42", "edk2-ovmf.noarch": "20250221-4.fc42"}),
         ),
+        (
+            "dnf5-change.txt",
+            Change(
+                added={"qemu-kvm.x86_64": "2:9.2.0-1.fc42", "edk2-ovmf.noarch": "0:20250221-4.fc42"},
+                upgraded={"glib2.x86_64": "0:2.84.1-1.fc42"},
+                removed={"qemu-kvm-ev": "10:2.12.0-33.1"},
+            ),
+        ),
     ],
 )
 def test_dnfs_table_is_read(recorded: Callable[[str], str], file: str, change: Change) -> None:
     assert dnf_change(recorded(file)) == change
+
+
+@pytest.mark.parametrize("command", [Dnf.install, Dnf._remove])
+def test_before_its_command_dnf_is_told_what_all_commands_take(command: tuple[str, ...]) -> None:
+    # Whatever else stands there dnf 5 refuses (dnf5-changes-from-dnf4(7), "Global options scoping").
+    before = command[command.index("dnf") + 1 : -1]
+
+    assert {option.partition("=")[0] for option in before} == {"-y", "--setopt"}
 
 
 @pytest.mark.parametrize(
