@@ -179,12 +179,13 @@ def parse(text: str, *, where: str = "a capture", session: bool = False) -> Fact
         os=_os(_pairs(sections["os"])),
         kernel_log=_readable(sections["kernel log"], tuple),
         values=_pairs(sections["kernel values"]),
-        memory_kib=_memory(sections["memory"]),
+        memory_kib={name: int(said.split()[0]) for name, said in _pairs(sections["memory"], ":").items()},
         selinux_config=_pairs(sections["selinux config"]).get("SELINUX", ""),
         apparmor_profiles=_readable(sections["apparmor profiles"], tuple),
         commands=frozenset(sections["commands"]),
         units=parse_units(sections["units"]),
-        clock_synchronised=_clock(sections["clock"]),
+        # NTPSynchronized=yes, or on RHEL 7 "NTP synchronized: yes".
+        clock_synchronised=sections["clock"][0].endswith("yes") if sections["clock"] else None,
         bridges={name: tuple(ports) for name, *ports in map(str.split, sections["bridges"])},
         ufw="ENABLED=yes" in sections["ufw"],
         forward_policies=_readable(sections["forward"], _forward_policies),
@@ -211,8 +212,8 @@ def _readable(lines: list[str], make: Callable[[list[str]], T]) -> T | None:
     return None if UNREADABLE in lines else make(lines)
 
 
-def _pairs(lines: Iterable[str]) -> dict[str, str]:
-    return {name: value.strip() for name, _, value in (line.partition("=") for line in lines)}
+def _pairs(lines: Iterable[str], sign: str = "=") -> dict[str, str]:
+    return {name: value.strip() for name, _, value in (line.partition(sign) for line in lines)}
 
 
 def _device(lines: list[str]) -> Device | None:
@@ -248,26 +249,17 @@ def _os(pairs: dict[str, str]) -> OperatingSystem:
     )
 
 
-def _memory(lines: list[str]) -> dict[str, int]:
-    return {name: int(value.split()[0]) for name, _, value in (line.partition(":") for line in lines)}
-
-
 def parse_units(lines: list[str]) -> dict[str, Unit] | None:
     """Read ``systemctl show``; units that are not there are left out."""
     if not lines or lines == ["no-systemd"]:
         return None
-    units: dict[str, Unit] = {}
-    starts = [i for i, line in enumerate(lines) if line.startswith("Id=")]
-    for start, stop in zip(starts, [*starts[1:], len(lines)], strict=True):
-        said = _pairs(lines[start:stop])
-        if said.get("LoadState") != "not-found":
-            units[said["Id"]] = Unit(said.get("ActiveState", ""), said.get("UnitFileState", ""))
-    return units
-
-
-def _clock(lines: list[str]) -> bool | None:
-    # NTPSynchronized=yes, or on RHEL 7 "NTP synchronized: yes".
-    return lines[0].endswith("yes") if lines else None
+    said: list[dict[str, str]] = []
+    for name, _, value in (line.partition("=") for line in lines):
+        if name == "Id":
+            said.append({})
+        said[-1][name] = value
+    there = (unit for unit in said if unit.get("LoadState") != "not-found")
+    return {unit["Id"]: Unit(unit.get("ActiveState", ""), unit.get("UnitFileState", "")) for unit in there}
 
 
 def _forward_policies(lines: list[str]) -> tuple[str, ...]:

@@ -62,7 +62,9 @@ def _forwarding(facts: Facts) -> Check:
         why="a host can be reached while its VMs cannot: their packets pass FORWARD, its own do not",
     )
     if facts.forward_policies is None:
-        return row(Status.SKIP, f"cannot be told: {facts.user} may not read the firewall's rules")
+        return row(
+            Status.SKIP, f"cannot be told: {facts.user} may not read the firewall's rules, or has no nft to"
+        )
     found = ", ".join(facts.forward_policies) or "no rules"
     if not any(policy.endswith("drop") for policy in facts.forward_policies):
         return row(Status.PASS, found)

@@ -122,13 +122,11 @@ confinement() {
     echo "### selinux config"
     matching /etc/selinux/config '^SELINUX='
     echo "### apparmor profiles"
-    # securityfs says a file is readable, and then refuses.
-    if [ -e /sys/kernel/security/apparmor/profiles ]; then
-        if profiles=$(cat /sys/kernel/security/apparmor/profiles 2>/dev/null); then
-            printf '%s\n' "$profiles" | grep -E 'libvirtd|virtqemud|virt-aa-helper'
-        else
-            echo unreadable
-        fi
+    # securityfs says a file is readable, and then refuses; a container does not have it.
+    if profiles=$(cat /sys/kernel/security/apparmor/profiles 2>/dev/null); then
+        printf '%s\n' "$profiles" | grep -E 'libvirtd|virtqemud|virt-aa-helper'
+    else
+        echo unreadable
     fi
 }
 
@@ -181,10 +179,10 @@ in_kernel() {
 forward_policy() {
     [ "$(id -u)" = 0 ] || { echo unreadable; return; }
     # iptables keeps its rules in nftables or, the old way, in tables of its own; both may be in use.
-    if in_kernel nf_tables && have nft; then
-        bounded nft list chains | grep -E '^table|hook forward'
-    elif in_kernel nf_tables && have iptables; then
-        bounded iptables -S FORWARD | grep -E '^-P'
+    if in_kernel nf_tables; then
+        if have nft; then rules=$(bounded nft list chains); else rules=$(bounded iptables -S FORWARD); fi ||
+            { echo unreadable; return; } # neither is installed, or this is a container, whose root may not
+        printf '%s\n' "$rules" | grep -E '^table|hook forward|^-P'
     fi
     if grep -q '^filter$' /proc/net/ip_tables_names 2>/dev/null; then
         for iptables in iptables-legacy iptables; do
@@ -236,7 +234,8 @@ storage() {
     for pool in /etc/libvirt/storage /etc/libvirt/storage/*.xml; do
         hidden "$pool" && echo unreadable && break
     done
-    { echo /var/lib/libvirt/images; pools /etc/libvirt/storage; } | free_space
+    # Where the default pool will be, unless it is somewhere else.
+    { [ -e /etc/libvirt/storage/default.xml ] || echo /var/lib/libvirt/images; pools /etc/libvirt/storage; } | free_space
     echo "### pools session"
     { echo "${HOME:-}/.local/share/libvirt/images"; pools "${HOME:-}/.config/libvirt/storage"; } | free_space
 }

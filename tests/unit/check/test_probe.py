@@ -14,6 +14,7 @@ from kvmkit.check.facts import parse
 PROBE = files("kvmkit").joinpath("check", "probe.sh").read_text(encoding="utf-8")
 NOBODY = 65534
 NAMELESS = 1_234_567
+AS_ROOT = ["unshare", "--user", "--map-root-user", "sh", "-s"]
 SHELLS = [["dash"], ["bash", "--posix"], ["busybox", "sh"], ["sh"]]
 
 
@@ -70,6 +71,14 @@ def test_what_a_login_prints_before_is_no_fact() -> None:
     assert parse("Welcome!\n\nLast login: never\n" + said) == parse(said)
 
 
+def stand_in(folder: Path, name: str, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the probe find a command that does what this machine's own would not."""
+    command = folder / name
+    command.write_text(f"#!/bin/sh\n{script}\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
 @pytest.mark.parametrize(
     ("log", "found"),
     [
@@ -83,13 +92,43 @@ def test_what_a_login_prints_before_is_no_fact() -> None:
 def test_the_kernels_log_counts_if_it_goes_back_to_the_boot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: str, found: tuple[str, ...] | None
 ) -> None:
-    # Stands for dmesg: this machine's own log is what it is.
-    dmesg = tmp_path / "dmesg"
-    dmesg.write_text(f"#!/bin/sh\ncat <<'END'\n{log}END\n")
-    dmesg.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    stand_in(tmp_path, "dmesg", f"cat <<'END'\n{log}END", monkeypatch)
 
     assert parse(probe(["sh", "-s"])).kernel_log == found
+
+
+def test_without_securityfs_profiles_are_not_missing() -> None:
+    # As in a container, which has the kernel's AppArmor all the same.
+    script = "mount -t tmpfs none /sys/kernel/security && exec sh -s"
+    argv = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script]
+
+    assert parse(probe(argv)).apparmor_profiles is None
+
+
+CHAINS = """table ip filter {
+	chain FORWARD {
+		type filter hook forward priority filter; policy drop;
+	}
+}
+table inet ours {
+	chain input {
+		type filter hook input priority filter; policy accept;
+	}
+}"""
+
+
+@pytest.mark.parametrize(
+    ("nft", "policies"), [(f"cat <<'END'\n{CHAINS}\nEND", ("ip filter: drop",)), ("exit 1", None)]
+)
+def test_rules_that_not_even_root_may_read_are_not_no_rules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nft: str, policies: tuple[str, ...] | None
+) -> None:
+    modules = Path("/proc/modules")
+    if modules.exists() and "nf_tables " not in modules.read_text():
+        pytest.skip("this machine's kernel has no nf_tables loaded, and so nobody is asked")
+    stand_in(tmp_path, "nft", nft, monkeypatch)
+
+    assert parse(probe(AS_ROOT)).forward_policies == policies
 
 
 QEMU_CONF = """
@@ -106,8 +145,11 @@ cgroup_device_acl = [
     "/dev/null", "/dev/kvm"
 ]
 """
-# Mounts what is in $1 over /etc, for the probe that follows alone.
-IN_ETC = 'mount -t overlay overlay -o "lowerdir=/etc,upperdir=$1/etc,workdir=$1/work" /etc && exec sh -s'
+# Mounts what is in $1 over /etc, and libvirt's folder of images, for the probe that follows alone.
+IN_ETC = """
+mount -t overlay overlay -o "lowerdir=/etc,upperdir=$1/etc,workdir=$1/work" /etc &&
+    mount -t tmpfs none /var/lib && mkdir -p /var/lib/libvirt/images && exec sh -s
+"""
 
 
 @pytest.fixture
@@ -115,7 +157,7 @@ def etc(tmp_path: Path) -> Path:
     """Give a folder whose files the probe finds in /etc."""
     for name in ("etc/libvirt/storage", "work"):
         (tmp_path / name).mkdir(parents=True)
-    allowed = subprocess.run([*in_etc(tmp_path)], input="", capture_output=True, text=True, check=False)
+    allowed = subprocess.run(in_etc(tmp_path), input="", capture_output=True, text=True, check=False)
     if allowed.returncode != 0:
         pytest.skip(f"this machine allows no overlay in a user namespace: {allowed.stderr.strip()}")
     return tmp_path
@@ -143,7 +185,7 @@ def test_pools_are_found_by_their_files(etc: Path, tmp_path: Path) -> None:
     folder.mkdir()
     storage = etc / "etc/libvirt/storage"
     path = str(folder).replace("&", "&amp;")
-    (storage / "ours.xml").write_text(
+    (storage / "default.xml").write_text(
         f"<pool type='dir'>\n<target>\n    <path>{path}</path>\n</target>\n</pool>\n"
     )
     (storage / "lvm.xml").write_text("<pool type='logical'><target><path>/dev</path></target></pool>")
@@ -154,9 +196,13 @@ def test_pools_are_found_by_their_files(etc: Path, tmp_path: Path) -> None:
 
     pools = {str(pool.folder): pool for pool in parse(probe(in_etc(etc))).pools}
 
-    assert set(pools) - {"/var/lib/libvirt/images"} == {str(folder)}
+    assert set(pools) == {str(folder)}  # and not libvirt's own folder, as the default pool is elsewhere
     free = os.statvfs(folder)
     assert pools[str(folder)].size_kib * 1024 == free.f_blocks * free.f_frsize
+
+
+def test_where_the_default_pool_will_be_is_looked_at_too(etc: Path) -> None:
+    assert [str(pool.folder) for pool in parse(probe(in_etc(etc))).pools] == ["/var/lib/libvirt/images"]
 
 
 def test_the_default_pool_and_network_are_looked_for_by_their_files(etc: Path) -> None:
