@@ -15,10 +15,12 @@ from kvmkit.report import Check, Status
 if TYPE_CHECKING:
     from kvmkit.host import Host
 
-__all__ = ["judge_answer", "judge_services"]
+__all__ = ["daemons", "judge_answer", "judge_services"]
 
-# What a VM needs where each driver has a daemon of its own.
-MODULAR = ("virtqemud", "virtnetworkd", "virtstoraged")
+# libvirt's documentation, "Libvirt Daemons", section "Switching to modular daemons".
+MODULAR = ("qemu", "interface", "network", "nodedev", "nwfilter", "secret", "storage")
+# Those without which a VM has no disk or no network.
+NEEDED = ("virtqemud", "virtnetworkd", "virtstoraged")
 INSTALL = "install libvirt: see the row of the packages"
 
 
@@ -66,8 +68,16 @@ def _enable(facts: Facts, fix: str) -> dict[str, Any]:
 
 def _to_enable(facts: Facts) -> str:
     # Enabling a service enables its sockets too.
-    modular = "virtqemud.service" in (facts.units or {})
-    return " ".join(f"{daemon}.service" for daemon in (MODULAR if modular else ["libvirtd"]))
+    return " ".join(daemons(facts.units or {}) or ["libvirtd.service"])
+
+
+def daemons(units: Mapping[str, Unit]) -> list[str]:
+    """Choose libvirt's services: those in use, or else the modular ones, as libvirt itself recommends."""
+    modular = [f"virt{name}d.service" for name in MODULAR if f"virt{name}d.service" in units]
+    one = units.get("libvirtd.service")
+    if one and (one.active == "active" or one.enabled == "enabled" or "virtqemud.service" not in modular):
+        return ["libvirtd.service"]
+    return modular if "virtqemud.service" in modular else []
 
 
 def judge_services(facts: Facts) -> list[Check]:
@@ -107,7 +117,7 @@ def _enabled(facts: Facts, units: Mapping[str, Unit], row: partial[Check]) -> Ch
     if not started:
         found = f"only {listening[0]}.socket is enabled: autostarted VMs wait until somebody connects"
         return row(Status.WARN, found, **_enable(facts, f"systemctl enable {listening[0]}.service"))
-    asleep = [name for name in MODULAR if not enabled(name, "socket") and not enabled(name, "service")]
+    asleep = [name for name in NEEDED if not enabled(name, "socket") and not enabled(name, "service")]
     if "libvirtd" not in started and asleep:
         found = f"virtqemud is enabled, {' and '.join(asleep)} not: networks or pools do not answer"
         fix = "systemctl enable --now " + " ".join(f"{name}.socket" for name in asleep)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from kvmkit.actions import action
 from kvmkit.check.facts import Unit, parse_units, read_facts
+from kvmkit.check.services import daemons
 from kvmkit.errors import CommandFailed, Conflict, HostUnavailable, Unsupported, WrongState
 from kvmkit.host import Host
 from kvmkit.plan import Plan, Step
@@ -14,8 +15,6 @@ from kvmkit.prepare.root import Root, as_root
 
 __all__ = ["may_run", "plan_service", "refuse_while_vms_run", "restart"]
 
-# libvirt's documentation, "Libvirt Daemons", section "Switching to modular daemons".
-MODULAR = ("qemu", "interface", "network", "nodedev", "nwfilter", "secret", "storage")
 # Enabling a service enables what its [Install] names in Also=: undo has to know of all of them.
 FAMILY = ("libvirtd*", "virt*d.service", "virt*d.socket", "virt*d-*.socket")
 SHOW = ("systemctl", "show", "-p", "Id", "-p", "LoadState", "-p", "ActiveState", "-p", "UnitFileState")
@@ -69,7 +68,7 @@ def _read(root: Root) -> dict[str, Unit]:
 
 
 def _plan(uri: str, units: Mapping[str, Unit]) -> Plan:
-    services = _services(units)
+    services = daemons(units)
     if not services:
         raise WrongState(f"libvirt is not installed on {uri}: kk.plan_packages(host) plans that")
     masked = [name for name in services if units[name].enabled.startswith("masked")]
@@ -91,15 +90,6 @@ def _plan(uri: str, units: Mapping[str, Unit]) -> Plan:
         steps=() if _stand(units, services) else (step,),
         shown={"The command it stands for": f"systemctl enable --now {' '.join(services)}"},
     )
-
-
-def _services(units: Mapping[str, Unit]) -> list[str]:
-    """Choose the daemons: those in use, or else the modular ones, as libvirt itself recommends."""
-    modular = [f"virt{name}d.service" for name in MODULAR if f"virt{name}d.service" in units]
-    one = units.get("libvirtd.service")
-    if one and (one.active == "active" or one.enabled == "enabled" or "virtqemud.service" not in modular):
-        return ["libvirtd.service"]
-    return modular if "virtqemud.service" in modular else []
 
 
 def _stand(units: Mapping[str, Unit], services: Sequence[str]) -> bool:

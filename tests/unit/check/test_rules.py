@@ -216,6 +216,13 @@ def test_modular_daemons_at_boot(rhel9: Facts, off: list[str], status: str, text
     assert text in check.found + check.fix
 
 
+def test_the_daemon_that_runs_is_enabled_and_not_its_rival(rhel9: Facts) -> None:
+    units = dict.fromkeys(rhel9.units or {}, OFF) | {"libvirtd.service": Unit("active", "disabled")}
+    check = row(rhel9, "libvirt at boot", units=units)
+
+    assert (check.status, check.fix) == ("FAIL", "systemctl enable --now libvirtd.service")
+
+
 def test_boot_is_not_judged_without_systemd_nor_in_a_session(debian12: Facts) -> None:
     assert row(debian12, "libvirt at boot", units=None).status == "SKIP"
     assert row(debian12, "libvirt at boot", session=True).status == "SKIP"

@@ -9,29 +9,34 @@ import pytest
 
 import kvmkit as kk
 from kvmkit.check.facts import Facts, Unit
+from kvmkit.check.services import daemons
 from kvmkit.prepare import service
 from kvmkit.prepare.root import Root
-from kvmkit.prepare.service import _plan, _services, _stand
+from kvmkit.prepare.service import _plan, _stand
 
 OFF = Unit("inactive", "disabled")
 ON = Unit("active", "enabled")
 MONOLITHIC = {"libvirtd.service": OFF, "libvirtd.socket": OFF, "virtlogd.socket": OFF}
-MODULAR = {f"virt{name}d.{kind}": OFF for name in service.MODULAR for kind in ("service", "socket")}
+DAEMONS = (
+    *("virtqemud", "virtinterfaced", "virtnetworkd", "virtnodedevd"),
+    *("virtnwfilterd", "virtsecretd", "virtstoraged"),
+)
+MODULAR = {f"{name}.{kind}": OFF for name in DAEMONS for kind in ("service", "socket")}
 
 
 def test_one_daemon_is_started_where_there_is_one() -> None:
-    assert _services(MONOLITHIC) == ["libvirtd.service"]
+    assert daemons(MONOLITHIC) == ["libvirtd.service"]
 
 
 def test_modular_daemons_are_started_where_they_are() -> None:
-    assert _services(MODULAR) == [f"virt{name}d.service" for name in service.MODULAR]
+    assert daemons(MODULAR) == [f"{name}.service" for name in DAEMONS]
 
 
 def test_where_both_are_installed_the_one_in_use_is_kept() -> None:
     both = MONOLITHIC | MODULAR
 
-    assert "virtqemud.service" in _services(both)
-    assert _services(both | {"libvirtd.service": ON}) == ["libvirtd.service"]
+    assert "virtqemud.service" in daemons(both)
+    assert daemons(both | {"libvirtd.service": ON}) == ["libvirtd.service"]
 
 
 @pytest.mark.parametrize("capture", ["debian12", "rhel9"])
