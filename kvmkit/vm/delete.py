@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import libvirt
 
@@ -15,10 +16,10 @@ from kvmkit.vm.describe import log_files
 from kvmkit.vm.facts import domain
 from kvmkit.vm.ownership import (
     backing_files,
-    definition,
     definitions,
     disk_paths,
     has_uefi_variables,
+    kept_of,
     owned_disks,
     users_of,
 )
@@ -36,10 +37,9 @@ class Found:
     uuid: str
     xml: str
     active: bool
-    autostart: bool
     saved: bool
-    snapshots: tuple[tuple[str, bool], ...]
-    """XML of each, and whether the VM goes on from it."""
+    kept: dict[str, Any]
+    """From :func:`kvmkit.vm.ownership.kept_of`."""
     volumes: dict[str, tuple[str, str]]
     """Path of a disk to its pool and volume."""
     users: dict[str, list[str]]
@@ -95,22 +95,20 @@ def plan_undefine(host: Host, name: str, *, delete_storage: bool = False) -> Pla
 
 
 def _read(connection: libvirt.virConnect, dom: libvirt.virDomain) -> Found:
-    xml = definition(dom)
+    kept = kept_of(dom)
+    xml = kept["xml"]
     others, backing = definitions(connection, but=dom.name()), backing_files(connection)
     volumes: dict[str, tuple[str, str]] = {}
     for pool in connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
         paths = {v.path(): (pool.name(), v.name()) for v in pool.listAllVolumes()}
         volumes |= {path: paths[path] for path in disk_paths(xml) if path in paths}
-    # A snapshot can only be redefined after its parent.
-    oldest_first = libvirt.VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL
     return Found(
         name=dom.name(),
         uuid=dom.UUIDString(),
         xml=xml,
         active=bool(dom.isActive()),
-        autostart=bool(dom.autostart()),
         saved=bool(dom.hasManagedSaveImage()),
-        snapshots=tuple((s.getXMLDesc(), bool(s.isCurrent())) for s in dom.listAllSnapshots(oldest_first)),
+        kept=kept,
         volumes=volumes,
         users={path: users_of(path, others, backing) for path in volumes},
     )
@@ -140,19 +138,14 @@ def _undefine(found: Found, *, delete_storage: bool) -> Step:
     with_it = ["its UEFI variables"] * has_uefi_variables(xml)
     with_it += ["its TPM's secrets"] * (xml.find("devices/tpm") is not None)
     lost = f"VM {found.name}: {' and '.join(with_it)}" if delete_storage and with_it else ""
-    snapshots = f" and its {len(found.snapshots)} snapshots" if found.snapshots else ""
-    args = {
-        "name": found.name,
-        "uuid": found.uuid,
-        "xml": found.xml,
-        "snapshots": list(found.snapshots),
-        "autostart": found.autostart,
-        "keep": not delete_storage,
-    }
+    kinds = [kind for kind in ("snapshots", "checkpoints") if found.kept.get(kind)]
+    others = "".join(f" and its {len(found.kept[kind])} {kind}" for kind in kinds)
+    args = {"name": found.name, "uuid": found.uuid, "keep": not delete_storage} | found.kept
     # libvirt never hands a screen's password out with the XML, and it is not for the journal either.
     password = "(a password of its screen is to be set anew)"  # noqa: S105 - no password
-    undo = f"define it again{snapshots and ', with its snapshots'} {password}"
-    title = f"undefine VM {found.name}{snapshots}"
+    back = f", with its {' and '.join(kinds)}" if kinds else ""
+    undo = f"define it again{back} {password}"
+    title = f"undefine VM {found.name}{others}"
     return Step(action="vm-undefine", title=title, undo="" if lost else undo, lost=lost, args=args)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ __all__ = [
     "definitions",
     "disk_paths",
     "has_uefi_variables",
+    "kept_of",
     "made_by",
     "mark",
     "owned_disks",
@@ -61,9 +63,31 @@ def definition(domain: libvirt.virDomain) -> str:
     return str(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
 
 
+def kept_of(domain: libvirt.virDomain) -> dict[str, Any]:
+    """Give all that libvirt keeps of a VM that is off, as a step keeps it; parents before their children."""
+    snapshots = domain.listAllSnapshots(libvirt.VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL)
+    checkpoints = domain.listAllCheckpoints(libvirt.VIR_DOMAIN_CHECKPOINT_LIST_TOPOLOGICAL)
+    kept = {
+        "xml": definition(domain),
+        "snapshots": [[snapshot.getXMLDesc(), bool(snapshot.isCurrent())] for snapshot in snapshots],
+        "autostart": bool(domain.autostart()),
+    }
+    return kept | ({"checkpoints": [point.getXMLDesc() for point in checkpoints]} if checkpoints else {})
+
+
 def definitions(connection: libvirt.virConnect, *, but: str = "") -> dict[str, str]:
-    """Map each VM, `but` one, to its XML as it is now."""
-    return {d.name(): d.XMLDesc() for d in connection.listAllDomains() if d.name() != but}
+    """Map each VM, `but` one, to its XML as it is now; volumes named by their pool have their path."""
+    found = {d.name(): d.XMLDesc() for d in connection.listAllDomains() if d.name() != but}
+    return {name: _with_paths(connection, xml) for name, xml in found.items()}
+
+
+def _with_paths(connection: libvirt.virConnect, xml: str) -> str:
+    root = parse(xml)
+    for source in root.iterfind("devices/disk[@type='volume']/source"):
+        with contextlib.suppress(libvirt.libvirtError):  # a pool that is not active shows no volume
+            pool = connection.storagePoolLookupByName(source.get("pool"))
+            source.set("file", pool.storageVolLookupByName(source.get("volume")).path())
+    return etree.tostring(root, encoding="unicode")
 
 
 def disk_paths(xml: str, *, written: bool = False) -> Iterator[str]:

@@ -11,7 +11,7 @@ from kvmkit.actions import action
 from kvmkit.errors import Conflict, LibvirtFailed
 from kvmkit.host import Host
 from kvmkit.plan import Step
-from kvmkit.vm.ownership import definition, has_uefi_variables, made_by, mark
+from kvmkit.vm.ownership import definition, has_uefi_variables, kept_of, made_by, mark
 from kvmkit.vm.xml import parse
 
 __all__ = ["find_domain", "own_domain", "remove_files", "undefine_flags"]
@@ -77,7 +77,7 @@ class Define:
 
 
 class Undefine:
-    """``name``, ``uuid``, ``xml``, ``snapshots``, ``autostart``, ``keep``: undefine a VM that is off."""
+    """``name``, ``uuid``, ``keep``, and all that libvirt keeps of it: undefine a VM that is off."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
         with _look(host, step) as domain:
@@ -87,18 +87,21 @@ class Undefine:
         """Undefine it, if it is still as planned: undo can give back only what the plan has seen."""
         with host.changing(f"undefine VM {step.args['name']}") as connection:
             domain = connection.lookupByName(step.args["name"])
-            if definition(domain) != step.args["xml"]:
+            same = step.args.items() >= kept_of(domain).items()
+            if not same or domain.isActive() or domain.hasManagedSaveImage():
                 raise Conflict(f"VM {step.args['name']} was changed on {host.uri} since planning; plan again")
             domain.undefineFlags(undefine_flags(host, domain, keep=step.args["keep"]))
 
     def unmake(self, host: Host, step: Step) -> None:
-        """Define it again, with its snapshots."""
+        """Define it again, with its snapshots and checkpoints."""
         with host.changing(f"define VM {step.args['name']} again") as connection:
             domain = connection.defineXML(step.args["xml"])
             domain.setAutostart(int(step.args["autostart"]))
             for snapshot, current in step.args["snapshots"]:
                 flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT if current else 0
                 domain.snapshotCreateXML(snapshot, flags | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE)
+            for checkpoint in step.args.get("checkpoints", ()):
+                domain.checkpointCreateXML(checkpoint, libvirt.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE)
 
 
 def undefine_flags(host: Host, domain: libvirt.virDomain, *, keep: bool) -> int:
@@ -112,6 +115,8 @@ def undefine_flags(host: Host, domain: libvirt.virDomain, *, keep: bool) -> int:
         flags |= libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
     if domain.snapshotNum():
         flags |= libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    if domain.listAllCheckpoints():
+        flags |= libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
     if host.practice:  # no VM of the test driver's has such files, and it refuses their flags
         return flags
     if has_uefi_variables(xml):

@@ -1,5 +1,8 @@
 """Deleting a VM takes what is its own, all of it, and nothing else."""
 
+from collections.abc import Callable
+
+import libvirt
 import pytest
 
 import kvmkit as kk
@@ -8,6 +11,26 @@ from tests.realqemu.vm.world import IMAGES, World
 
 NVRAM = "/var/lib/libvirt/qemu/nvram/small_VARS.fd"
 DISK = f"{IMAGES}/small.qcow2"
+BY_POOL = """<disk type='volume' device='disk'>
+  <driver name='qemu' type='qcow2'/><source pool='default' volume='small.qcow2'/>
+  <target dev='vda' bus='virtio'/>
+</disk>"""
+SNAPSHOT = "<domainsnapshot><name>first</name></domainsnapshot>"
+
+
+def save(domain: libvirt.virDomain) -> None:
+    domain.create()
+    domain.managedSave()
+
+
+CHANGES: dict[str, Callable[[libvirt.virDomain], object]] = {
+    "more memory": lambda domain: domain.setMemoryFlags(32 * 1024, libvirt.VIR_DOMAIN_AFFECT_CONFIG),
+    "a snapshot": lambda domain: domain.snapshotCreateXML(SNAPSHOT),
+    "no autostart": lambda domain: domain.setAutostart(0),
+    "started": lambda domain: domain.create(),
+    "saved": save,
+}
+"""What somebody else may do to a VM that is off; undo could give none of it back."""
 
 
 @pytest.fixture
@@ -80,9 +103,13 @@ def test_without_its_storage_a_vm_comes_back_by_undo(world: World, host: kk.Host
 
 
 @pytest.mark.usefixtures("_small")
-def test_a_disk_that_another_vm_uses_is_kept(world: World, host: kk.Host) -> None:
+@pytest.mark.parametrize("named", ["by path", "by pool"])
+def test_a_disk_that_another_vm_uses_is_kept(world: World, host: kk.Host, named: str) -> None:
     kk.destroy(host, "small")
-    world.define("sharer", DISK)
+    if named == "by path":
+        world.define("sharer", DISK)
+    else:
+        world.define("sharer", more=BY_POOL)
 
     plan = delete(host)
 
@@ -148,11 +175,40 @@ def test_a_vm_of_somebody_else_keeps_all_its_disks(world: World, host: kk.Host) 
 
 
 @pytest.mark.usefixtures("_small")
-def test_a_vm_changed_since_planning_is_left_alone(world: World, host: kk.Host) -> None:
+def test_checkpoints_go_with_a_vm_and_come_back_by_undo(world: World, host: kk.Host) -> None:
+    kk.destroy(host, "small")
+    # libvirt makes disks that hold no checkpoints unless it is told to.
+    world.lab.run(["qemu-img", "amend", "-o", "compat=1.1", DISK])
+    kk.start(host, "small")
+    with host.changing("make checkpoints") as connection:
+        for name in ("first", "second"):
+            point = f"<domaincheckpoint><name>{name}</name></domaincheckpoint>"
+            connection.lookupByName("small").checkpointCreateXML(point)
+    before = checkpoints(host)
+
+    plan = kk.plan_undefine(host, "small")
+    report = kk.apply(plan)
+
+    assert plan.steps[-1].title == "undefine VM small and its 2 checkpoints"
+    assert kk.vms(host).empty
+    kk.undo(report)
+    assert checkpoints(host) == before
+
+
+def checkpoints(host: kk.Host) -> list[str]:
+    with host.reading("list the checkpoints") as connection:
+        return [point.getXMLDesc() for point in connection.lookupByName("small").listAllCheckpoints()]
+
+
+@pytest.mark.usefixtures("_small")
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_vm_changed_since_planning_is_left_alone(
+    world: World, host: kk.Host, change: Callable[[libvirt.virDomain], object]
+) -> None:
     kk.destroy(host, "small")
     plan = kk.plan_undefine(host, "small")
-    with host.changing("give it more memory") as connection:
-        connection.lookupByName("small").setMemoryFlags(32 * 1024, 2)
+    with host.changing("change it") as connection:
+        change(connection.lookupByName("small"))
     before = world.state()
 
     with pytest.raises(kk.ApplyFailed, match=r"was changed .* since planning; plan again"):
