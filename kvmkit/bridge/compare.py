@@ -25,8 +25,8 @@ class Expected(BaseModel):
         What is to be in it, if it is a bridge; it has no addresses then. Else empty.
     gone
         A link that is not to be there; else empty.
-    mac
-        The link's MAC address.
+    up, mac
+        Whether the link is up, and its MAC address.
     addresses
         Those that `link` has, and `port` has not, as ``192.168.0.100/24``; autoconfigured IPv6 ones are not
         among them, as some managers make those from the link's name.
@@ -47,6 +47,7 @@ class Expected(BaseModel):
     link: str
     port: str = ""
     gone: str = ""
+    up: bool = True
     mac: str
     addresses: tuple[str, ...] = ()
     dhcp: bool = False
@@ -78,6 +79,7 @@ def expect(network: Network, link: str, *, gone: str = "") -> Expected:
         link=link,
         port=next(iter(network.ports_of(link)), ""),
         gone=gone,
+        up=found.up,
         mac=found.mac,
         addresses=_lasting(found),
         routes=_routes(network, found),
@@ -154,9 +156,9 @@ def _addresses(expected: Expected, link: Link) -> Check:
 
 
 def _link(expected: Expected, link: Link) -> Check:
-    problems = []
-    if not link.up:
-        problems.append(f"{link.name} is down")
+    problems, state = [], "up" if expected.up else "down"
+    if link.up is not expected.up:
+        problems.append(f"{link.name} is {'up' if link.up else 'down'}")
     if link.mac != expected.mac:
         problems.append(
             f"its MAC address is {link.mac}, not {expected.mac}: DHCP and switches take it for another"
@@ -165,7 +167,7 @@ def _link(expected: Expected, link: Link) -> Check:
         problems.append(f"{link.name} is no bridge")
     elif link.bridge and link.bridge.stp is not expected.stp:
         problems.append(f"STP is {'on' if link.bridge.stp else 'off'}")
-    return _row(link.name, problems, f"up, with MAC address {expected.mac}", f"up, {link.mac}")
+    return _row(link.name, problems, f"{state}, with MAC address {expected.mac}", f"{state}, {link.mac}")
 
 
 def _port(expected: Expected, port: Link | None) -> Check:

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from typing import get_args
 
 from kvmkit.bridge.backends import ifcfg
+from kvmkit.bridge.compare import route_text
 from kvmkit.bridge.facts import Claim, Link, Network
 from kvmkit.bridge.picture import uses_dhcp
 from kvmkit.bridge.recipe import Owner
 from kvmkit.bridge.spec import BridgeSpec
+from kvmkit.check.network import PRIVATE
 
 __all__ = ["busy", "is_so", "owner_of", "problems", "unfit", "unsupported"]
 
@@ -78,7 +80,22 @@ def _unfit_owner(network: Network, link: Link) -> str:
         return "it logs in to its switch by 802.1X, which a bridge would not: use a port without"
     if link.kind in ("bond", "team", "vlan") and owners and owners[0] != "systemd-networkd":
         return f"kvmkit cannot rewrite a {link.kind} of {owners[0]}: make its bridge there by hand"
-    return _unfit_profile(claims[0]) if owners == ["NetworkManager"] else ""
+    return _unfit_claim(network, link, claims[0]) if claims else ""
+
+
+def _unfit_claim(network: Network, link: Link, claim: Claim) -> str:
+    if not link.up:
+        return f"it is down, though {claim.owner} configures it: bring it up there first"
+    if claim.owner == "NetworkManager":
+        return _unfit_profile(claim)
+    # ip shows no protocol of what it has made itself. networkd drops such routes when it configures a link.
+    by_hand = [route_text(route) for route in network.routes_on(link.name) if not route.protocol]
+    if by_hand and "networkd" in (claim.owner.removeprefix("systemd-"), claim.settings.get("renderer")):
+        return (
+            f"networkd configures it and would drop what it does not know of, {', '.join(by_hand)}: "
+            "have it make such routes, or remove them"
+        )
+    return ""
 
 
 def _unfit_profile(claim: Claim) -> str:
@@ -152,6 +169,8 @@ def problems(network: Network, spec: BridgeSpec) -> Iterator[tuple[str, str]]:
         yield "bridge", f"it is there already, not as asked for, with ports: {ports}; take another name"
     elif found:
         yield "bridge", f"there is a link of that name, of kind {found.kind or found.type}; take another"
+    if spec.bridge.startswith(PRIVATE):
+        yield "bridge", "libvirt, Docker or the like give such names to networks of their own; take another"
     if network.machine and not spec.allow_guest:
         reason = (
             f"the host is itself a virtual machine: {network.machine}. Such networks often drop what VMs on "

@@ -88,6 +88,8 @@ def _static_routes(network: Network, spec: BridgeSpec, own: ipaddress.IPv4Interf
     before = [route for route in network.routes_on(spec.nic) if route.family == 4]
     metric = next((route.metric for route in before if route.destination == "default"), 0)
     near = next((route.metric for route in before if route.protocol == "kernel"), 0)
+    if any(claim.settings.get("renderer") == "networkd" for claim in network.claims_on(spec.nic)):
+        near = 0  # netplan has no word for it
     routes = [Route(str(own.network), metric=near, source=str(own.ip), scope="link", protocol="kernel")]
     if spec.gateway:
         routes.append(Route("default", gateway=spec.gateway, metric=metric))

@@ -137,6 +137,8 @@ def plan_unbridge(host: Host, bridge: str, *, timeout: int = 60) -> Plan:
         No such bridge; says which there are.
     WrongState
         VMs are on it, or it has several ports or none.
+    InvalidSpec
+        A timeout or a name that :class:`BridgeSpec` does not allow.
     Unsupported, Busy
         As :func:`plan_bridge`; also for bridges that libvirt, Docker or the like made for themselves.
 

@@ -1,5 +1,7 @@
 """A bridge made, kept, and taken back, over SSH through the very NIC."""
 
+import json
+
 import kvmkit as kk
 from tests.lab.waiting import wait_until
 from tests.netlab.conftest import Booted
@@ -7,6 +9,7 @@ from tests.netlab.lan import ADDRESS, GATEWAY, Guest, Lan, Owner, ip
 from tests.netlab.scene import Picture, Scene, change_of, picture
 from tests.netlab.unmanaged import Iproute2
 
+SHOW = ("ip", "-json", "-4", "address", "show", "dev", "br0")
 PATIENT = 60
 """Seconds for a trial that will be confirmed: a busy machine may take its time."""
 
@@ -73,6 +76,29 @@ def test_a_vm_on_the_bridge_gets_an_address_and_is_reached(simple: Owner, booted
 
         assert address
         lan.client.run(["ping", "-n", "-c", "1", "-W", "10", address])
+
+
+def test_an_address_given_by_hand_instead_of_a_lease(leased: Owner, booted: Booted) -> None:
+    scene = booted(leased, dhcp=True)
+    # The one that one's own session comes to.
+    spec = {"addressing": "static", "address": f"{scene.machine.address}/24", "gateway": GATEWAY}
+
+    report = kk.apply(scene.plan(timeout=PATIENT, **spec))
+
+    (found,) = (line for line in json.loads(scene.machine.run(SHOW).stdout) if line.get("addr_info"))
+    assert not found["addr_info"][0].get("dynamic")
+    assert kk.undo(report).ok
+    scene.as_before()
+
+
+def test_a_card_that_was_down_is_down_again(booted: Booted) -> None:
+    scene = booted(Iproute2())
+
+    report = kk.apply(scene.plan(nic="eth1", bridge="br1", timeout=PATIENT))
+
+    assert picture(scene.machine)["links"]["eth1"]["operstate"] == "UP"
+    assert kk.undo(report).ok
+    scene.as_before()
 
 
 def test_an_address_given_by_hand(simple: Owner, booted: Booted) -> None:

@@ -8,9 +8,12 @@ from collections.abc import Callable
 import pytest
 
 import kvmkit as kk
+from kvmkit.bridge.script import FileChange, changes_of, taken_back
 from kvmkit.bridge.transaction import Standing
+from tests.lab.waiting import wait_until
 from tests.netlab.conftest import Booted
-from tests.netlab.lan import ADDRESS, GATEWAY, Owner, ip
+from tests.netlab.lan import ADDRESS, GATEWAY, Lan, LanHost, Owner, ip
+from tests.netlab.managers import Netplan, Networkd, NetworkManager
 from tests.netlab.scene import Scene, altered, broken, change_of, interrupted, stalled
 
 SECONDS = 3
@@ -192,6 +195,47 @@ def test_a_disk_that_is_full_when_it_is_to_be_kept(simple: Owner, booted: Booted
 
     assert "could not be kept" in said
     assert "No space left on device" in said
+
+
+@pytest.mark.parametrize(
+    "owner",
+    [NetworkManager(), Networkd(), Netplan(Networkd())],
+    ids=["NetworkManager", "networkd", "netplan"],
+)
+def test_a_power_cut_between_two_files(owner: Owner, booted: Booted, lan: Lan) -> None:
+    scene = booted(owner, dhcp=True)
+    address, plan = scene.machine.address, scene.plan(timeout=PATIENT)
+    change = change_of(plan)
+    kk.apply(plan)
+
+    for changes in (
+        taken_back(change.recipe, change.files, change.back),
+        changes_of(change.recipe, change.files),
+    ):
+        *some, last = changes
+        assert some
+        for file in some:
+            written(scene.machine, file)
+            scene.machine.reboot()
+            assert scene.machine.address == address
+            wait_until(lambda: answers(lan, address), "the host answers")
+        written(scene.machine, last)
+
+
+def written(machine: LanHost, file: FileChange) -> None:
+    """Do to a file what becomes of it."""
+    path = machine.path(file.path)
+    if file.source:
+        path.write_bytes(machine.path(file.source).read_bytes())
+    elif file.content is None:
+        path.unlink()
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(file.content)
+
+
+def answers(lan: Lan, address: str) -> bool:
+    return lan.client.run(["ping", "-n", "-c", "1", "-W", "2", address], check=False).returncode == 0
 
 
 def test_somebody_else_makes_the_bridge_meanwhile(simple: Owner, booted: Booted) -> None:

@@ -32,7 +32,8 @@ def bridge(network: Network, spec: BridgeSpec) -> Recipe:
     Raises
     ------
     Unsupported
-        ifupdown has no stanza of the card's own, or bridge-utils is missing, which makes its bridges.
+        ifupdown has no stanza of the card's own, or one of the bridge's name or of an alias of the card;
+        or bridge-utils is missing, which makes its bridges.
     """
     if not any("bridges" in claim.settings for claim in network.claims_on(spec.nic)):
         raise Unsupported(
@@ -40,13 +41,7 @@ def bridge(network: Network, spec: BridgeSpec) -> Recipe:
             "apt-get install bridge-utils"
         )
     files = _files(network, spec.nic)
-    if not any(
-        line.split()[:2] == ["iface", spec.nic] for text in files.values() for line in text.splitlines()
-    ):
-        raise Unsupported(
-            f"ifupdown configures {spec.nic} by a pattern or a mapping in {', '.join(files)}, which a bridge "
-            f"cannot take over: give it an `iface {spec.nic}` of its own there"
-        )
+    _refuse(files, spec)
     after = {path: _bridged(network, spec, text) for path, text in files.items()}
     return Recipe(
         owner="ifupdown",
@@ -62,6 +57,23 @@ def bridge(network: Network, spec: BridgeSpec) -> Recipe:
         ),
         keep_files={path: text for path, text in after.items() if text != files[path]},
     )
+
+
+def _refuse(files: dict[str, str], spec: BridgeSpec) -> None:
+    lines = (line.split() for text in files.values() for line in text.splitlines())
+    names, where = [words[1] for words in lines if words[:1] == ["iface"]], ", ".join(files)
+    if spec.nic not in names:
+        raise Unsupported(
+            f"ifupdown configures {spec.nic} by a pattern or a mapping in {where}, which a bridge "
+            f"cannot take over: give it an `iface {spec.nic}` of its own there"
+        )
+    if spec.bridge in names:
+        raise Unsupported(f"there is an `iface {spec.bridge}` in {where} already: remove it")
+    if aliases := [name for name in names if name.startswith(f"{spec.nic}:")]:
+        raise Unsupported(
+            f"{', '.join(aliases)} in {where} would keep an address on {spec.nic}: write it as another "
+            f"`iface {spec.nic} inet static`, with an address and no more"
+        )
 
 
 def unbridge(network: Network, bridge: str) -> Recipe:
@@ -123,6 +135,8 @@ def _bridged(network: Network, spec: BridgeSpec, text: str) -> str:
                     if NAMING.match(words[0])
                     else [_renamed(line, old, new) if mine else line]
                 )
+        elif mine and words[:1] == ["hwaddress"]:
+            continue  # it is among the options of the bridge
         elif not (dropped and words and not words[0].startswith("#")):
             lines.append(_renamed(line, old, new) if mine else line)
     return "".join(f"{line}\n" for line in lines)

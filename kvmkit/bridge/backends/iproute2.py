@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from kvmkit.bridge.backends.kernel import Argv, moving, wait_until_up, waiting
-from kvmkit.bridge.facts import BridgeSettings, Link, Network
+from kvmkit.bridge.facts import BridgeSettings, Network
 from kvmkit.bridge.picture import bridged, unbridged
 from kvmkit.bridge.recipe import TRIAL, Recipe
 from kvmkit.bridge.spec import BridgeSpec
@@ -69,7 +69,7 @@ def _commands(bridge: str, paths: Iterable[str], *options: str) -> Iterator[Argv
 
 
 def _forward(after: Network, bridge: str, port: str) -> _Batches:
-    link = _link(after, bridge)
+    link = after.known(bridge)
     settings = link.bridge or BridgeSettings()
     lines = list(moving(after, link))
     kind = f"type bridge stp_state {int(settings.stp)} forward_delay {100 * settings.forward_delay}"
@@ -86,19 +86,13 @@ def _forward(after: Network, bridge: str, port: str) -> _Batches:
 
 
 def _backward(after: Network, bridge: str, port: str) -> _Batches:
-    lines = list(moving(after, _link(after, port)))
+    link = after.known(port)
+    lines = list(moving(after, link))
     yield [
-        f"link set dev {port} up",
+        f"link set dev {port} {'up' if link.up else 'down'}",
         *(line for line in lines if line.startswith("addr ")),
         f"link set dev {port} nomaster",
         *(line for line in lines if line.startswith("route ")),
         # It goes last, as the kernel takes its time over it.
         f"link delete dev {bridge}",
     ]
-
-
-def _link(network: Network, name: str) -> Link:
-    found = network.link(name)
-    if found is None:
-        raise ValueError(f"no link {name} in that picture")
-    return found

@@ -12,7 +12,7 @@ from kvmkit.bridge.facts import Address, BridgeSettings, Link, Network, Route
 from kvmkit.bridge.recipe import TRIAL
 from kvmkit.commands import script
 
-__all__ = ["Argv", "moving", "put_back_bridge", "put_back_nic", "wait_until_up", "waiting"]
+__all__ = ["Argv", "freed", "moving", "put_back_bridge", "put_back_nic", "wait_until_up", "waiting"]
 
 Argv = tuple[str, ...]
 WAIT_UNTIL_UP = f"{TRIAL}/wait-until-up"
@@ -43,15 +43,23 @@ def moving(after: Network, link: Link) -> Iterator[str]:
         yield f"route replace {_route(route)} dev {link.name}"
 
 
+def freed(nic: str, bridge: str) -> tuple[Argv, ...]:
+    """Take a card out of a bridge, and the bridge away."""
+    return (
+        ("ip", "link", "set", "dev", nic, "nomaster"),
+        ("ip", "link", "delete", "dev", bridge),
+    )
+
+
 def put_back_nic(network: Network, nic: str, bridge: str, *, alone: bool = False) -> Iterator[Argv]:
     """Take a card out of a bridge, and give it what it has in `network`; `alone` as in :func:`_put_back`."""
-    yield from _argvs(f"link set dev {nic} nomaster", f"link delete dev {bridge}")
+    yield from freed(nic, bridge)
     yield from _put_back(network, nic, alone=alone)
 
 
 def put_back_bridge(network: Network, nic: str, bridge: str, *, alone: bool = False) -> Iterator[Argv]:
     """Make a bridge as it is in `network`, put the card into it, and give it what it has in `network`."""
-    link = network.link(bridge) or Link(bridge, 0)
+    link = network.known(bridge)
     settings = link.bridge or BridgeSettings()
     kind = f"type bridge stp_state {int(settings.stp)} forward_delay {100 * settings.forward_delay}"
     yield from _argvs(
@@ -69,9 +77,9 @@ def _put_back(network: Network, name: str, *, alone: bool) -> Iterator[Argv]:
     A manager that has come to its end by then is told from one that is still at it: `alone` adds the routes
     to neighbours as the manager has them, while one that goes on wants the kernel to make them.
     """
-    yield from _argvs(f"link set dev {name} up")
-    link = network.link(name)
-    for address in link.addresses if link else ():
+    link = network.known(name)
+    yield from _argvs(f"link set dev {name} {'up' if link.up else 'down'}")
+    for address in link.addresses:
         if address.family == 4 or not address.dynamic:
             near = " noprefixroute" if alone else _metric(network, name, address)
             yield from _argvs(f"addr add {_address(address)} dev {name}{near}")

@@ -6,7 +6,7 @@ try`` is not used: it refuses bridges, and dies with its terminal without puttin
 
 from __future__ import annotations
 
-from kvmkit.bridge.backends.kernel import Argv, put_back_bridge, put_back_nic, wait_until_up, waiting
+from kvmkit.bridge.backends.kernel import Argv, freed, put_back_bridge, put_back_nic, wait_until_up, waiting
 from kvmkit.bridge.backends.netplanyaml import rewritten
 from kvmkit.bridge.backends.networkfile import client_id, render
 from kvmkit.bridge.facts import Network
@@ -123,12 +123,8 @@ class _Daemon:
         """Have it configure the card alone; NetworkManager takes a bridge away whose profile is gone."""
         if self.change:
             return self.change
-        # networkd configures it already, having read its files. By its source (252), when it is told to once
-        # more just as a lease comes in, it may wait for ever for the end of an address that it never set.
-        return (
-            ("ip", "link", "set", "dev", self._nic, "nomaster"),
-            ("ip", "link", "delete", "dev", bridge),
-        )
+        # networkd configures it by what it has read; why not once more is said in networkd.py.
+        return freed(self._nic, bridge)
 
 
 def _sweep(folder: str) -> Argv:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from pathlib import PurePosixPath
 
-from kvmkit.bridge.backends.kernel import put_back_bridge, put_back_nic
+from kvmkit.bridge.backends.kernel import freed, put_back_bridge, put_back_nic
 from kvmkit.bridge.backends.networkfile import Section, client_id, parse, render, with_dhcp4, without_ipv4
 from kvmkit.bridge.facts import Claim, Network
 from kvmkit.bridge.picture import bridged, uses_dhcp
@@ -71,12 +71,9 @@ def unbridge(network: Network, bridge: str) -> Recipe:
             f"{TRIED}/{BACK}-{nic}.network": render(alone),
             f"{TRIED}/{BACK}-{bridge}.network": render(ignored),
         },
-        apply=(
-            RELOAD,
-            ("ip", "link", "set", "dev", nic, "nomaster"),
-            ("ip", "link", "delete", "dev", bridge),
-            ("networkctl", "reconfigure", nic),
-        ),
+        # It configures the card by what it has read. By its source (252), when it is told to once more just
+        # as a lease comes in, it may wait for ever for the end of an address that it never set.
+        apply=(RELOAD, *freed(nic, bridge)),
         # It makes the bridge again when it reads its file.
         restore=(RELOAD, *put_back_bridge(network, nic, bridge), ("networkctl", "reconfigure", nic, bridge)),
         keep_files=dict.fromkeys(f"{KEPT}/{name}" for name in reversed(_names(nic, bridge))),

@@ -21,7 +21,7 @@ NIC = Link(
 )
 LO = Link("lo", 1, type="loopback", up=True, carrier=True, addresses=(Address("127.0.0.1", 8, scope="host"),))
 NEAR = Route("192.168.0.0/24", dev="eth0", source="192.168.0.100", scope="link", protocol="kernel")
-DEFAULT = Route("default", gateway="192.168.0.1", dev="eth0")
+DEFAULT = Route("default", gateway="192.168.0.1", dev="eth0", protocol="static")
 
 
 def plain(**changes: Any) -> Network:

@@ -88,7 +88,25 @@ def test_a_veth_is_not_taken_for_a_vlan_on_its_other_end() -> None:
 
 
 def test_a_link_that_is_down_may_have_no_carrier() -> None:
-    assert decide.unfit(with_nic(up=False, carrier=False), "eth0") == ""
+    down = with_nic(up=False, carrier=False)
+    assert decide.unfit(replace(down, claims=()), "eth0") == ""
+    assert decide.unfit(down, "eth0") == "it is down, though ifupdown configures it: bring it up there first"
+
+
+@pytest.mark.parametrize("claim", [("systemd-networkd", ""), ("netplan", "networkd")])
+def test_networkd_drops_routes_that_it_has_not_made(claim: tuple[str, str]) -> None:
+    made = claimed(claim[0], renderer=claim[1])
+    by_hand = replace(made, routes=(*made.routes, Route("10.5.0.0/16", gateway="192.168.0.9", dev="eth0")))
+    assert decide.unfit(made, "eth0") == ""
+    assert "would drop what it does not know of, 10.5.0.0/16 via 192.168.0.9:" in decide.unfit(
+        by_hand, "eth0"
+    )
+
+
+@pytest.mark.parametrize("name", ["virbr7", "docker1", "br-lan"])
+def test_a_name_of_those_who_make_bridges_for_themselves_is_refused(name: str) -> None:
+    found = dict(decide.problems(plain(), BridgeSpec(nic="eth0", bridge=name)))
+    assert "Docker or the like" in found["bridge"]
 
 
 @pytest.mark.parametrize("kind", ["bond", "vlan", "team"])

@@ -164,3 +164,21 @@ def test_without_bridge_utils_it_says_what_to_install(network: Network) -> None:
 def test_a_card_without_a_stanza_of_its_own_is_left_alone(network: Network) -> None:
     with pytest.raises(kk.Unsupported, match="a pattern or a mapping"):
         ifupdown.bridge(with_text(network, "auto /eth*\niface eth inet dhcp\n"), kk.BridgeSpec(nic="eth0"))
+
+
+def test_a_mac_address_that_the_card_was_given_is_said_once(network: Network) -> None:
+    given = "auto eth0\niface eth0 inet static\n\thwaddress 52:54:00:00:01:00\n\taddress 192.168.0.100/24\n"
+
+    assert kept(with_text(network, given)).count("hwaddress") == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ("auto eth0:0\niface eth0:0 inet static\n\taddress 192.168.0.111/24\n", "eth0:0 in .* would keep an"),
+        ("iface br0 inet static\n\tbridge_ports eth0\n", "there is an `iface br0` in .* already"),
+    ],
+)
+def test_stanzas_that_would_get_in_the_way(network: Network, more: str, reason: str) -> None:
+    with pytest.raises(kk.Unsupported, match=reason):
+        ifupdown.bridge(with_text(network, f"{INSTALLED}\n{more}"), kk.BridgeSpec(nic="eth0"))

@@ -100,7 +100,7 @@ def test_values_are_written_as_the_kernel_writes_them() -> None:
 
 def test_a_spec_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
-        BridgeSpec(nic="eth0").nic = "eth1"  # type: ignore[misc]
+        BridgeSpec(nic="eth0").nic = "eth1"  # type: ignore[misc]  # mypy knows it
 
 
 @given(
