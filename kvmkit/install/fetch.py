@@ -71,7 +71,9 @@ def digest(path: Path, algorithm: str) -> str:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
-def fetch(location: str, into: Path, checksum: str = "", limit: int = LIMIT) -> Path:
+def fetch(
+    location: str, into: Path, checksum: str = "", limit: int = LIMIT, seen: Seen | None = None
+) -> Path:
     """Fetch a file; what an earlier, broken attempt has left is gone on with, unless the file changed since.
 
     Parameters
@@ -84,6 +86,8 @@ def fetch(location: str, into: Path, checksum: str = "", limit: int = LIMIT) -> 
         ``sha256:HEX`` or another of hashlib's; empty: nothing is verified but the size.
     limit
         Bytes that it may have at most.
+    seen
+        What :func:`look` has just given; None: it is looked at.
 
     Raises
     ------
@@ -92,10 +96,7 @@ def fetch(location: str, into: Path, checksum: str = "", limit: int = LIMIT) -> 
     Busy
         Another process is fetching it.
     """
-    return _fetch(location, into, checksum, limit, look(location))
-
-
-def _fetch(location: str, into: Path, checksum: str, limit: int, seen: Seen) -> Path:
+    seen = seen or look(location)
     if seen.size > limit:
         raise BadSource(f"{shown(location)} has {size_text(seen.size)}, more than {size_text(limit)}")
     into.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -137,7 +138,7 @@ def cached(location: str, checksum: str = "", limit: int = LIMIT) -> Path:
         with contextlib.suppress(BadSource):  # somebody changed it there: then it is fetched anew
             _verify(location, path, checksum)
             return path
-    return _fetch(location, path, checksum, limit, seen or look(location))
+    return fetch(location, path, checksum, limit, seen)
 
 
 def _mark(checksum: str, location: str, seen: Seen | None) -> str:

@@ -11,16 +11,16 @@ import configparser
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Literal
 
 from productmd.treeinfo import TreeInfo
 
 from kvmkit.errors import BadSource, NotFound
-from kvmkit.install.fetch import cached, look, read_small
+from kvmkit.install.fetch import look, read_small
 from kvmkit.install.transport import join, local_path, shown
 
-__all__ = ["Tree", "boot_files", "parse_sums", "parse_treeinfo", "read_tree"]
+__all__ = ["Tree", "parse_sums", "parse_treeinfo", "read_tree"]
 
 TREEINFO = (".treeinfo", "treeinfo")
 """Some servers hide files that begin with a dot; Anaconda looks for both, too."""
@@ -102,21 +102,6 @@ def read_tree(location: str) -> Tree:
             "debian-installer/ARCH there; give the folder that holds one of them"
         )
     return tree
-
-
-def boot_files(tree: Tree) -> tuple[Path, Path]:
-    """Fetch kernel and initrd of a tree, once; verified by the tree's checksums if it has them.
-
-    Raises
-    ------
-    NotFound, BadSource, Busy
-        As :func:`kvmkit.install.fetch.fetch`.
-    """
-    kernel, initrd = (
-        cached(tree.url(path), tree.checksums.get(path, ""), BOOT_LIMIT)
-        for path in (tree.kernel, tree.initrd)
-    )
-    return kernel, initrd
 
 
 def parse_treeinfo(text: str, location: str) -> Tree:

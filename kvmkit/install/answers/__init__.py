@@ -18,7 +18,7 @@ from kvmkit.install.answers.checked import Checked
 from kvmkit.install.answers.wanted import Wanted, wanted
 from kvmkit.install.spec import InstallSpec
 
-__all__ = ["Answers", "Kind", "check_answers", "render"]
+__all__ = ["Answers", "Kind", "render"]
 
 Kind = Literal["kickstart", "preseed", "autoinstall", "cloud-init"]
 
@@ -106,7 +106,7 @@ def render(kind: Kind, install: InstallSpec, vm_name: str, tree_release: str = "
     text = _read(install.answers_file) if own else language.make(want)
     checked = language.check(text)
     if checked.problems:
-        raise _wrong("answers_file" if own else "answers", checked)
+        raise InvalidSpec({"answers_file" if own else "answers": "; ".join(checked.problems)})
     files = {language.file: text}
     if kind in ("autoinstall", "cloud-init"):
         files["meta-data"] = cloudinit.meta_data(vm_name)
@@ -116,47 +116,6 @@ def render(kind: Kind, install: InstallSpec, vm_name: str, tree_release: str = "
     if own:
         shown[language.file] = f"{install.answers_file}: not shown, as it may hold secrets\n"
     return Answers(language.label, files, shown, checked.notes)
-
-
-def check_answers(kind: Kind, text: str, release: str = "") -> tuple[str, ...]:
-    r"""Look whether a file of answers is right.
-
-    Parameters
-    ----------
-    kind
-        The language: kickstart is held against pykickstart's rules for the release, cloud-config
-        against cloud-init's own schema where that is installed, preseed and autoinstall
-        against what their installers demand at the least.
-    text
-        The file.
-    release
-        The syntax of kickstart, such as RHEL9.
-
-    Returns
-    -------
-    tuple of str
-        What could not be checked, and what is doubtful.
-
-    Raises
-    ------
-    InvalidSpec
-        Naming each wrong line, without its values: they may be passwords.
-
-    Examples
-    --------
-    >>> check_answers("kickstart", "lang en_US.UTF-8\nkeybord us", "RHEL9")
-    Traceback (most recent call last):
-      ...
-    kvmkit.errors.InvalidSpec: answers_file: line 2: Unknown command: keybord
-    """
-    checked = _language(kind, release).check(text)
-    if checked.problems:
-        raise _wrong("answers_file", checked)
-    return checked.notes
-
-
-def _wrong(field: str, checked: Checked) -> InvalidSpec:
-    return InvalidSpec({field: "; ".join(checked.problems)})
 
 
 def _read(path: str) -> str:

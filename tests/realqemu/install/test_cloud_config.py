@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from plumbum import local
 
 import kvmkit as kk
 from kvmkit.commands import Local
-from kvmkit.install.answers import check_answers, render
+from kvmkit.install.answers import render
 from kvmkit.install.spec import InstallSpec
 from tests.lab import cloud_init
 from tests.lab.machine import unavailable
@@ -67,9 +68,11 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("text", "said"), WRONG)
-def test_a_wrong_line_is_named_and_none_of_its_values(text: str, said: str) -> None:
+def test_a_wrong_line_is_named_and_none_of_its_values(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "user-data"
+    path.write_text(f"#cloud-config\n{text}")
     with pytest.raises(kk.InvalidSpec) as caught:
-        check_answers("cloud-init", f"#cloud-config\n{text}")
+        render("cloud-init", InstallSpec(answers_file=str(path)), "web1")
     assert caught.value.errors["answers_file"].startswith(said)
     assert "hunter2" not in str(caught.value)
 

@@ -19,11 +19,12 @@ from pykickstart.parser import KickstartParser
 from pykickstart.version import makeVersion
 
 import kvmkit as kk
-from kvmkit.install.answers import Kind, check_answers, render
+from kvmkit.install.answers import Kind, render
 from kvmkit.install.answers.autoinstall import autoinstall
+from kvmkit.install.answers.checked import Checked
 from kvmkit.install.answers.cloudinit import cloud_config, network_config
 from kvmkit.install.answers.kickstart import kickstart
-from kvmkit.install.answers.preseed import preseed
+from kvmkit.install.answers.preseed import check, preseed
 from kvmkit.install.answers.setup import allow_keys
 from kvmkit.install.answers.wanted import Wanted, wanted
 from kvmkit.install.spec import InstallSpec
@@ -167,7 +168,7 @@ def test_nothing_breaks_out_of_a_preseed(wish: Wanted) -> None:
             preseed(wish)
         return
     text = preseed(wish)
-    assert check_answers("preseed", text) == ()
+    assert check(text) == Checked()
     answers = answers_of(text)
     tame = want(
         HASH, HASH, user="ann", ssh_keys=KEY, location="http://h/x", post="x", network=V4, packages="vim"

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kvmkit as kk
-from kvmkit.install.tree import Tree, boot_files, parse_sums, parse_treeinfo, read_tree
+from kvmkit.install.fetch import cached
+from kvmkit.install.tree import Tree, parse_sums, parse_treeinfo, read_tree
 from tests.unit.install.servers import ftp_files, http_files
 
 RHEL6 = """[general]
@@ -71,6 +72,14 @@ images/pxeboot/initrd.img = whirlpool:00
 FILES = {"kernel": b"a kernel", "initrd": b"an initrd"}
 SUMS = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
 HELP = "This is a Debian 12 (bookworm) installation netboot image."
+
+
+def boot_files(tree: Tree) -> tuple[Path, Path]:
+    """Fetch kernel and initrd as a plan's steps do."""
+    kernel, initrd = (
+        cached(tree.url(path), tree.checksums.get(path, "")) for path in (tree.kernel, tree.initrd)
+    )
+    return kernel, initrd
 
 
 def write(folder: Path, files: dict[str, str | bytes]) -> None:
