@@ -258,4 +258,5 @@ def _last(uri: str, plan_id: str) -> Entry | None:
 def _told(entry: Entry) -> Plan:
     done = sum(state in ("done", "already") for state in entry.steps)
     note = f"{entry.state} since {entry.time[:19]} UTC: {done} of {len(entry.steps)} steps are done"
-    return entry.plan.model_copy(update={"notes": (*entry.plan.notes, note)})
+    foot = f"kk.apply(plan) goes on with it, kk.undo(host, {entry.plan.id!r}) takes it back."
+    return entry.plan.model_copy(update={"notes": (*entry.plan.notes, note), "foot": foot})

@@ -67,6 +67,8 @@ class Plan(BaseModel):
         A drawing of what changes, as text and, for a notebook, as SVG; empty without one.
     generated
         UUIDs and MAC addresses made up while planning: they are not part of the id.
+    foot
+        How the host stands, and what to do now: its last line when it is shown.
     """
 
     model_config = Step.model_config
@@ -79,6 +81,7 @@ class Plan(BaseModel):
     picture: str = ""
     svg: str = ""
     generated: tuple[str, ...] = ()
+    foot: str = Field(default="Nothing has been changed yet. kk.apply(plan) does it.", exclude=True)
 
     @property
     def id(self) -> str:
@@ -111,7 +114,7 @@ class Plan(BaseModel):
     def _foot(self) -> str:
         if self.empty:
             return "Nothing to do: the host is already so."
-        return "Nothing has been changed yet. kk.apply(plan) does it."
+        return self.foot
 
     def __repr__(self) -> str:
         lines = [self._head]

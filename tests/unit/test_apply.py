@@ -192,6 +192,9 @@ def test_a_pending_plan_says_since_when_and_how_far(world: World) -> None:
 
     assert left.id == plan().id
     assert left.notes[-1] == f"applying since {entry.time[:19]} UTC: 1 of 3 steps are done"
+    assert str(left).splitlines()[-1] == (
+        f"kk.apply(plan) goes on with it, kk.undo(host, {left.id!r}) takes it back."
+    )
 
 
 def test_secrets_reach_the_step_and_nothing_that_is_shown_or_kept(world: World) -> None:
