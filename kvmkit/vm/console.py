@@ -46,7 +46,7 @@ def console_log(host: Host, name: str) -> str:
     log = xml.find("devices/serial/log")
     if log is None:
         raise Unsupported(
-            f"the console of VM {name} on {host.uri} is not logged; VMs that kvmkit makes there are, "
+            f"the console of VM {name} on {host.uri} is not logged; VMs that kvmkit makes on …/system are, "
             "others by <log file='…'/> in their <serial> (https://libvirt.org/formatdomain.html)"
         )
     said = host.run(["tail", "-c", str(LOG_BYTES), "--", log.get("file")]).stdout

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from operator import itemgetter
 from typing import Any
 
 import libvirt
@@ -54,40 +53,51 @@ def vms(host: Host) -> pd.DataFrame:
     demo  running      1        1024      False        True
     """
     with host.reading("list the VMs") as connection:
-        # Bulk calls, none per VM; one for all, then of those that run alone what the others have not.
-        if host.practice:
-            found = [_asked(domain) for domain in connection.listAllDomains()]
-        else:
-            found = [(domain.name(), s) for domain, s in connection.getAllDomainStats(SIZES)]
-        running = connection.getAllDomainStats(
-            libvirt.VIR_DOMAIN_STATS_STATE, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
-        )
-        autostart = {d.name() for d in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)}
-        found.sort(key=itemgetter(0))
-        transient = set()
-        if running:  # a transient VM is gone when it is off
-            flag = libvirt.VIR_CONNECT_LIST_DOMAINS_TRANSIENT
-            transient = {d.name() for d in connection.listAllDomains(flag)}
-    names = [name for name, _ in found]
-    states = {domain.name(): STATES[s["state.state"]] for domain, s in running}
+        # One call for all that are off. Those that run are asked one by one, as the same call would have
+        # each QEMU tell more than is wanted here, and wait for ever for one that is stuck.
+        asked = connection.listAllDomains(0 if host.practice else libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+        found = {}
+        if not host.practice:  # the test driver's bulk statistics know the state alone
+            flag = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_INACTIVE
+            found = {
+                domain.name(): _off(stats) for domain, stats in connection.getAllDomainStats(SIZES, flag)
+            }
+            # Again, for those that were started just now.
+            asked += connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+        found |= {name: info for name, dom in _named(asked).items() if (info := _info(dom))}
+        autostart = _named(connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART))
+        # A transient VM is gone when it is off.
+        flag = libvirt.VIR_CONNECT_LIST_DOMAINS_TRANSIENT
+        transient = _named(connection.listAllDomains(flag)) if asked else {}
+    names = sorted(found)
     columns = {
-        "state": pd.array([states.get(name, "shut off") for name in names], dtype="str"),
-        "vcpus": pd.array([s.get("vcpu.current", 0) for _, s in found], dtype="int64"),
-        "memory_mib": pd.array([_memory_kib(s) // 1024 for _, s in found], dtype="int64"),
+        "state": pd.array([STATES[found[name][0]] for name in names], dtype="str"),
+        "vcpus": pd.array([found[name][1] for name in names], dtype="int64"),
+        "memory_mib": pd.array([found[name][2] // 1024 for name in names], dtype="int64"),
         "autostart": pd.array([name in autostart for name in names], dtype="bool"),
         "persistent": pd.array([name not in transient for name in names], dtype="bool"),
     }
     return pd.DataFrame(columns, index=pd.Index(names, name="name", dtype="str"))
 
 
-def _memory_kib(stats: dict[str, Any]) -> int:
-    return int(stats.get("balloon.current", stats.get("balloon.maximum", 0)))
+def _named(domains: Iterable[libvirt.virDomain]) -> dict[str, libvirt.virDomain]:
+    return {domain.name(): domain for domain in domains}
 
 
-def _asked(dom: libvirt.virDomain) -> tuple[str, dict[str, Any]]:
-    # The test driver's bulk statistics know the state alone.
-    _state, _maximum, memory_kib, vcpus, _time = dom.info()
-    return dom.name(), {"vcpu.current": vcpus, "balloon.current": memory_kib}
+def _off(stats: Mapping[str, int]) -> tuple[int, int, int]:
+    memory_kib = stats.get("balloon.current", stats.get("balloon.maximum", 0))
+    return libvirt.VIR_DOMAIN_SHUTOFF, stats.get("vcpu.current", 0), memory_kib
+
+
+def _info(dom: libvirt.virDomain) -> tuple[int, int, int] | None:
+    """Give its state, vCPUs and memory in KiB; None if it was transient, and has ended just now."""
+    try:
+        state, _maximum, memory_kib, vcpus, _time = dom.info()
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+            raise
+        return None
+    return state, vcpus, memory_kib
 
 
 def pools(host: Host) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import libvirt
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
@@ -96,6 +97,23 @@ def test_a_transient_vm_is_told_from_one_that_stays(host: kk.Host) -> None:
         )
 
     assert kk.vms(host)["persistent"].to_dict() == {"demo": True, "t": False}
+
+
+def test_a_vm_that_has_ended_just_now_is_left_out(host: kk.Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = libvirt.virDomain.info
+
+    def ended(domain: libvirt.virDomain) -> list[int]:
+        if domain.name() == "t":
+            domain.destroy()
+        return list(info(domain))
+
+    with host.reading("make one on the open connection") as connection:
+        connection.createXML(
+            "<domain type='kvm'><name>t</name><memory>4096</memory><os><type>hvm</type></os></domain>"
+        )
+    monkeypatch.setattr(libvirt.virDomain, "info", ended)
+
+    assert list(kk.vms(host).index) == ["demo"]
 
 
 def test_volumes_tell_format_sizes_and_what_they_lie_on(host: kk.Host) -> None:

@@ -1,9 +1,11 @@
 """A daemon that goes away and comes back, a command that does not end, and how often a host is asked."""
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import kvmkit as kk
@@ -56,6 +58,24 @@ def test_a_plan_waits_for_a_daemon_that_went_away(world: World, host: kk.Host, s
     [left] = kk.pending(host)
     assert kk.apply(left).ok
     assert kk.vms(host).loc["small", "state"] == "running"
+
+
+def test_a_vm_that_is_stuck_holds_no_list_up(world: World, host: kk.Host) -> None:
+    world.define("stuck")
+    kk.start(host, "stuck")
+    number = world.file("/run/libvirt/qemu/stuck.pid").read_text()
+    listed: list[pd.DataFrame] = []
+    asking = threading.Thread(target=lambda: listed.append(kk.vms(host)), daemon=True)
+    world.lab.run(["kill", "-STOP", number])
+    try:
+        asking.start()
+        asking.join(30)
+    finally:
+        world.lab.run(["kill", "-CONT", number])
+
+    assert [(frame.loc["stuck", "state"], frame.loc["stuck", "memory_mib"]) for frame in listed] == [
+        ("running", 64)
+    ]
 
 
 def test_a_command_has_its_time(host: kk.Host) -> None:
