@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_interface
 
 import libvirt
 
-from kvmkit.errors import HostUnavailable, InvalidSpec, KvmkitError, Unsupported, WaitTimeout, WrongState
+from kvmkit.errors import InvalidSpec, KvmkitError, Unsupported, WaitTimeout, WrongState
 from kvmkit.host import Host
 from kvmkit.install.agent import agent_connected, ask_agent
 from kvmkit.install.stuck import disk_trouble
+from kvmkit.install.watch import wakened
 from kvmkit.progress import safe_point
 from kvmkit.vm.addresses import addresses
 from kvmkit.vm.console import console_log
@@ -29,15 +27,15 @@ LAST_LINES = 5
 """Of a console, in an error."""
 
 ENDED = {
-    libvirt.VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN: "powered itself off",
-    libvirt.VIR_DOMAIN_EVENT_STOPPED_DESTROYED: "was stopped",
-    libvirt.VIR_DOMAIN_EVENT_STOPPED_CRASHED: "crashed",
-    libvirt.VIR_DOMAIN_EVENT_STOPPED_MIGRATED: "went to another host",
-    libvirt.VIR_DOMAIN_EVENT_STOPPED_SAVED: "was saved to disk",
-    libvirt.VIR_DOMAIN_EVENT_STOPPED_FAILED: "lost its QEMU",
-    libvirt.VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT: "went back to a snapshot in which it is off",
+    libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN: "powered itself off",
+    libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED: "was stopped",
+    libvirt.VIR_DOMAIN_SHUTOFF_CRASHED: "crashed",
+    libvirt.VIR_DOMAIN_SHUTOFF_MIGRATED: "went to another host",
+    libvirt.VIR_DOMAIN_SHUTOFF_SAVED: "was saved to disk",
+    libvirt.VIR_DOMAIN_SHUTOFF_FAILED: "lost its QEMU",
+    libvirt.VIR_DOMAIN_SHUTOFF_FROM_SNAPSHOT: "went back to a snapshot in which it is off",
 }
-"""virDomainEventStoppedDetailType, in words."""
+"""virDomainShutoffReason, in words."""
 
 BANNERS = r"""
 for address; do
@@ -116,61 +114,27 @@ def wait_for(host: Host, name: str, what: str, timeout: float = 600) -> Waited:
             "libvirt's test driver makes up, and nothing else"
         )
     start = time.monotonic()
-    with _news(host, name) as news:
+    with wakened(host, name) as woken:
         _must_run(host, name)
-        ended = None
-        while (found := ask(host, name, what)) is None:
-            if ended:  # after a last look, as the end may have been what it had to say
-                raise ended(what)
-            _must_go_on(host, name, what)
+        while True:
+            # Looked at first: its end may be what it had to say.
+            over = _over(host, name, what)
+            if found := ask(host, name, what):
+                break
+            if over:
+                raise WrongState(f"{over}; {_last_lines(host, name)}")
             left = start + timeout - time.monotonic()
             if left <= 0:
                 raise WaitTimeout(_too_late(host, name, what, timeout))
             safe_point()
-            with contextlib.suppress(queue.Empty):
-                ended = news.get(timeout=min(AGAIN, left))
+            woken.wait(min(AGAIN, left))
+            woken.clear()
     address, said = found
     return Waited(what, round(time.monotonic() - start, 1), address, said)
 
 
 Found = tuple[str, str] | None
-End = Callable[[str], KvmkitError]
-"""Makes the error with which the waiting ends, told what was waited for."""
-
-
-@contextlib.contextmanager
-def _news(host: Host, name: str) -> Iterator[queue.SimpleQueue[End | None]]:
-    """Give what libvirt tells of a VM: its end, that of the host, and None for a sign to look at once."""
-    news: queue.SimpleQueue[End | None] = queue.SimpleQueue()
-    if host.practice:
-        yield news
-        return
-
-    def lifecycle(_connection: object, _dom: object, event: int, detail: int, _opaque: object) -> None:
-        if event == libvirt.VIR_DOMAIN_EVENT_STOPPED:
-            news.put(lambda what: WrongState(_over(host, name, what, ENDED.get(detail, "went off"))))
-
-    def lost() -> None:
-        news.put(
-            lambda what: HostUnavailable(f"{host.uri} was lost while {what!r} of VM {name} was waited for")
-        )
-
-    connection = host.listening(lost)
-    watched: list[int] = []
-    try:
-        dom = domain(host, connection, name)
-        register = connection.domainEventRegisterAny
-        watched.append(register(dom, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, lifecycle, None))
-        wake = libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE
-        watched.append(register(dom, wake, lambda *_: news.put(None), None))
-        yield news
-    finally:
-        with contextlib.suppress(libvirt.libvirtError):  # it may be broken
-            connection.unregisterCloseCallback()
-            for number in watched:
-                connection.domainEventDeregisterAny(number)
-        with contextlib.suppress(libvirt.libvirtError):
-            connection.close()
+"""An address and what was said, of which one may be empty."""
 
 
 def _must_run(host: Host, name: str) -> None:
@@ -183,14 +147,19 @@ def _must_run(host: Host, name: str) -> None:
             )
 
 
-def _must_go_on(host: Host, name: str, what: str) -> None:
+def _over(host: Host, name: str, what: str) -> str:
+    """Say why it will not come any more; empty as long as it may."""
     with host.reading(f"look for VM {name}") as connection:
-        stuck = disk_trouble(domain(host, connection, name))
+        dom = domain(host, connection, name)
+        state, reason = dom.state()
+        stuck = disk_trouble(dom)
+    vm = f"VM {name} on {host.uri}"
     if stuck:
-        raise WrongState(
-            f"VM {name} on {host.uri} is paused, so {what!r} does not come: {stuck}; then "
-            f"kk.resume(host, {name!r}); {_last_lines(host, name)}"
-        )
+        return f"{vm} is paused, so {what!r} does not come: {stuck}; then kk.resume(host, {name!r})"
+    if state == libvirt.VIR_DOMAIN_SHUTOFF:
+        how = ENDED.get(reason, "went off")
+        return f"{vm} {how} while {what!r} was waited for; kk.start(host, {name!r}) starts it again"
+    return ""
 
 
 def _address(host: Host, name: str, _what: str) -> Found:
@@ -241,13 +210,6 @@ def _last_lines(host: Host, name: str) -> str:
         return f"its console is not known: {error}"
     return (
         "its console said last:\n" + "\n".join(lines[-LAST_LINES:]) if lines else "its console said nothing"
-    )
-
-
-def _over(host: Host, name: str, what: str, how: str) -> str:
-    return (
-        f"VM {name} on {host.uri} {how} while {what!r} was waited for; "
-        f"kk.start(host, {name!r}) starts it again; {_last_lines(host, name)}"
     )
 
 
