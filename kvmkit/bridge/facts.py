@@ -242,6 +242,18 @@ class Network:
             if route.destination == "default" and route.gateway and family in (0, route.family)
         )
 
+    def near_metric(self, dev: str, family: int) -> str:
+        """Give the metric of the route to this link's own network; empty if there is no such route."""
+        return next(
+            (
+                str(route.metric)
+                for route in self.routes_on(dev)
+                if (route.family, route.protocol) == (family, "kernel")
+                and not route.destination.startswith("fe80:")
+            ),
+            "",
+        )
+
     def ports_of(self, bridge: str) -> tuple[str, ...]:
         """Name the links in a bridge."""
         return tuple(link.name for link in self.links if link.master == bridge)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from kvmkit.bridge.facts import Address, BridgeSettings, Link, Network, Route
 from kvmkit.bridge.spec import BridgeSpec
 
-__all__ = ["bridged", "unbridged", "uses_dhcp"]
+__all__ = ["bridged", "is_near", "servers_to_tell", "unbridged", "uses_dhcp"]
 
 
 def uses_dhcp(network: Network, link: str) -> bool:
@@ -26,6 +26,20 @@ def uses_dhcp(network: Network, link: str) -> bool:
         or any(stanza.search(network.files.get(path, "")) for path in claim.files)
         for claim in network.claims_on(link)
     )
+
+
+def servers_to_tell(network: Network, spec: BridgeSpec) -> tuple[str, ...]:
+    """Name the DNS servers that a manager has to be told with a static address: also those of a lease."""
+    leased = network.dns.servers if uses_dhcp(network, spec.nic) else ()
+    return spec.servers or tuple(server for server in leased if ":" not in server)
+
+
+def is_near(gateway: str, near: ipaddress.IPv4Network) -> bool:
+    """Whether a gateway, if it is one of IPv4, is in this network."""
+    try:
+        return ipaddress.IPv4Address(gateway) in near
+    except ValueError:
+        return False
 
 
 def bridged(network: Network, spec: BridgeSpec) -> Network:
@@ -94,10 +108,6 @@ def _static_routes(network: Network, spec: BridgeSpec, own: ipaddress.IPv4Interf
     if spec.gateway:
         routes.append(Route("default", gateway=spec.gateway, metric=metric))
     kept = (
-        route
-        for route in before
-        if route.destination != "default"
-        and route.gateway
-        and ipaddress.ip_address(route.gateway) in own.network
+        route for route in before if route.destination != "default" and is_near(route.gateway, own.network)
     )
     return [*routes, *(replace(route, source="") for route in kept)]

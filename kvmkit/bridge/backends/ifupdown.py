@@ -176,21 +176,19 @@ def _renamed(line: str, old: str, new: str) -> str:
 
 def _own_address(network: Network, nic: str) -> list[tuple[str, ...]]:
     """Let a card have a link-local address again: bridge-utils sees to it that a port has none."""
-    link = network.link(nic)
-    mode = link.addrgenmode if link else ""
+    mode = network.known(nic).addrgenmode
     # A port says none; what it said before it was one is not written anywhere.
     return [("ip", "link", "set", "dev", nic, "addrgenmode", "eui64" if mode in ("", "none") else mode)]
 
 
 def _options(network: Network, spec: BridgeSpec) -> list[str]:
-    link = network.link(spec.nic)
     stp = ["    bridge_stp on", f"    bridge_fd {spec.forward_delay}"]
     # Without STP there is nothing to wait for.
     plain = ["    bridge_stp off", "    bridge_fd 0", "    bridge_maxwait 0"]
     return [
         f"    bridge_ports {spec.nic}",
         # ifupdown's own word, as that of bridge-utils, bridge_hw, costs a second.
-        *([f"    hwaddress {link.mac}"] if link else []),
+        f"    hwaddress {network.known(spec.nic).mac}",
         *(stp if spec.stp else plain),
     ]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from kvmkit.bridge.backends.kernel import Argv, moving, wait_until_up, waiting
-from kvmkit.bridge.facts import BridgeSettings, Network
+from kvmkit.bridge.backends.kernel import Argv, adding, moving, wait_until_up, waiting
+from kvmkit.bridge.facts import Network
 from kvmkit.bridge.picture import bridged, unbridged
 from kvmkit.bridge.recipe import TRIAL, Recipe
 from kvmkit.bridge.spec import BridgeSpec
@@ -70,11 +70,9 @@ def _commands(bridge: str, paths: Iterable[str], *options: str) -> Iterator[Argv
 
 def _forward(after: Network, bridge: str, port: str) -> _Batches:
     link = after.known(bridge)
-    settings = link.bridge or BridgeSettings()
     lines = list(moving(after, link))
-    kind = f"type bridge stp_state {int(settings.stp)} forward_delay {100 * settings.forward_delay}"
     yield [
-        f"link add name {bridge} address {link.mac} mtu {link.mtu} {kind}",
+        adding(link),
         f"link set dev {bridge} up",
         # The addresses are on both for a moment, and the port's own routes work while it is in the bridge,
         # too: so that there is a way at any time.

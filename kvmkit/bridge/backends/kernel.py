@@ -12,7 +12,7 @@ from kvmkit.bridge.facts import Address, BridgeSettings, Link, Network, Route
 from kvmkit.bridge.recipe import TRIAL
 from kvmkit.commands import script
 
-__all__ = ["Argv", "freed", "moving", "put_back_bridge", "put_back_nic", "wait_until_up", "waiting"]
+__all__ = ["Argv", "adding", "freed", "moving", "put_back_bridge", "put_back_nic", "wait_until_up", "waiting"]
 
 Argv = tuple[str, ...]
 WAIT_UNTIL_UP = f"{TRIAL}/wait-until-up"
@@ -27,6 +27,15 @@ def waiting() -> dict[str, str]:
 def wait_until_up(bridge: str) -> Argv:
     """Wait until the kernel lets packets out by a bridge that has just got its port."""
     return ("sh", WAIT_UNTIL_UP, bridge)
+
+
+def adding(bridge: Link) -> str:
+    """Make a bridge, in a line for ``ip -batch``."""
+    settings = bridge.bridge or BridgeSettings()
+    return (
+        f"link add name {bridge.name} address {bridge.mac} mtu {bridge.mtu} type bridge "
+        f"stp_state {int(settings.stp)} forward_delay {100 * settings.forward_delay}"
+    )
 
 
 def moving(after: Network, link: Link) -> Iterator[str]:
@@ -60,10 +69,8 @@ def put_back_nic(network: Network, nic: str, bridge: str, *, alone: bool = False
 def put_back_bridge(network: Network, nic: str, bridge: str, *, alone: bool = False) -> Iterator[Argv]:
     """Make a bridge as it is in `network`, put the card into it, and give it what it has in `network`."""
     link = network.known(bridge)
-    settings = link.bridge or BridgeSettings()
-    kind = f"type bridge stp_state {int(settings.stp)} forward_delay {100 * settings.forward_delay}"
     yield from _argvs(
-        f"link add name {bridge} address {link.mac} {kind}",
+        adding(link),
         f"link set dev {nic} master {bridge}",
         f"link set dev {nic} up",
         f"addr flush dev {nic} scope global",

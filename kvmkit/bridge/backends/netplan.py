@@ -7,7 +7,7 @@ try`` is not used: it refuses bridges, and dies with its terminal without puttin
 from __future__ import annotations
 
 from kvmkit.bridge.backends.kernel import Argv, freed, put_back_bridge, put_back_nic, wait_until_up, waiting
-from kvmkit.bridge.backends.netplanyaml import rewritten
+from kvmkit.bridge.backends.netplanyaml import claim_of, rewritten
 from kvmkit.bridge.backends.networkfile import client_id, render
 from kvmkit.bridge.facts import Network
 from kvmkit.bridge.recipe import Recipe
@@ -102,7 +102,7 @@ class _Daemon:
     """
 
     def __init__(self, network: Network, nic: str) -> None:
-        claim = next(claim for claim in network.claims_on(nic) if claim.owner == "netplan")
+        claim = claim_of(network, nic)
         self._nic = nic
         self.read: Argv = ("networkctl", "reload")
         self.change: tuple[Argv, ...] = ()

@@ -11,12 +11,12 @@ from typing import Any
 
 import yaml
 
-from kvmkit.bridge.facts import Network
-from kvmkit.bridge.picture import bridged, uses_dhcp
+from kvmkit.bridge.facts import Claim, Network
+from kvmkit.bridge.picture import bridged, is_near, servers_to_tell, uses_dhcp
 from kvmkit.bridge.spec import BridgeSpec
 from kvmkit.errors import Unsupported
 
-__all__ = ["dump", "load", "rewritten"]
+__all__ = ["claim_of", "dump", "load", "rewritten"]
 
 Definitions = dict[str, Any]
 """What is below ``network:`` of one file, or of one link; every scalar is a text, as netplan reads it."""
@@ -113,9 +113,14 @@ def _texts(network: Network) -> dict[str, str]:
     return found
 
 
+def claim_of(network: Network, nic: str) -> Claim:
+    """Find what netplan says of a card."""
+    return next(claim for claim in network.claims_on(nic) if claim.owner == "netplan")
+
+
 def _name(network: Network, nic: str) -> str:
     """Give the name by which netplan's files know a card."""
-    claim = next(claim for claim in network.claims_on(nic) if claim.owner == "netplan")
+    claim = claim_of(network, nic)
     if found := NAME.search(claim.settings.get("NETWORK_FILE", "")):
         return found[1]
     return claim.settings.get("connection.id", "").removeprefix("netplan-")
@@ -178,30 +183,19 @@ def _define(definitions: Definitions, kind: str, name: str, link: Definitions) -
 
 
 def _bridge(network: Network, spec: BridgeSpec, name: str, goes: Definitions) -> Definitions:
-    nic = network.link(spec.nic)
     delay = spec.forward_delay if spec.stp else 0
     found: Definitions = {
         "interfaces": [name],
         # DHCP knows the host by it.
-        "macaddress": nic.mac if nic else "",
+        "macaddress": network.known(spec.nic).mac,
         "parameters": {"stp": "true" if spec.stp else "false", "forward-delay": str(delay)},
         **_addressed(network, spec, goes),
     }
-    claim = next(claim for claim in network.claims_on(spec.nic) if claim.owner == "netplan")
-    if claim.settings["renderer"] == "NetworkManager":
+    if claim_of(network, spec.nic).settings["renderer"] == "NetworkManager":
         # It has an idea of its own of a bridge's metric, behind every card, and netplan no word for it.
-        metrics = {f"ipv{family}.route-metric": _near(network, spec.nic, family) for family in (4, 6)}
+        metrics = {f"ipv{family}.route-metric": network.near_metric(spec.nic, family) for family in (4, 6)}
         found["networkmanager"] = {"passthrough": {key: value for key, value in metrics.items() if value}}
     return found
-
-
-def _near(network: Network, dev: str, family: int) -> str:
-    routes = (
-        str(route.metric)
-        for route in network.routes_on(dev)
-        if (route.family, route.protocol) == (family, "kernel") and not route.destination.startswith("fe80:")
-    )
-    return next(routes, "")
 
 
 def _addressed(network: Network, spec: BridgeSpec, goes: Definitions) -> Definitions:
@@ -222,8 +216,7 @@ def _addressed(network: Network, spec: BridgeSpec, goes: Definitions) -> Definit
     else:
         addresses.insert(0, spec.address)
         routes[:0] = _default(network, spec)
-        servers = spec.servers or (tuple(s for s in network.dns.servers if ":" not in s) if leased else ())
-        if servers:
+        if servers := servers_to_tell(network, spec):
             found["nameservers"] = {**goes.get("nameservers", {}), "addresses": list(servers)}
     parts: dict[str, Sequence[Any]] = {"addresses": addresses, "routes": routes}
     return {**found, **{key: value for key, value in parts.items() if value}}
@@ -238,10 +231,7 @@ def _stays(route: Mapping[str, str], near: ipaddress.IPv4Network) -> bool:
     to, gateway = route.get("to", ""), route.get("via", "")
     if ":" in to + gateway:
         return True
-    try:
-        return to not in ("default", "0.0.0.0/0") and ipaddress.IPv4Address(gateway) in near
-    except ValueError:
-        return False
+    return to not in ("default", "0.0.0.0/0") and is_near(gateway, near)
 
 
 def _default(network: Network, spec: BridgeSpec) -> Iterator[Definitions]:

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from kvmkit.bridge.backends.kernel import freed, put_back_bridge, put_back_nic
 from kvmkit.bridge.backends.networkfile import Section, client_id, parse, render, with_dhcp4, without_ipv4
 from kvmkit.bridge.facts import Claim, Network
-from kvmkit.bridge.picture import bridged, uses_dhcp
+from kvmkit.bridge.picture import bridged, servers_to_tell, uses_dhcp
 from kvmkit.bridge.recipe import Recipe
 from kvmkit.bridge.spec import BridgeSpec
 from kvmkit.errors import Unsupported
@@ -87,7 +87,7 @@ def _names(nic: str, bridge: str) -> tuple[str, str, str]:
 
 
 def _files(network: Network, spec: BridgeSpec) -> dict[str, str]:
-    nic = network.link(spec.nic)
+    mac = network.known(spec.nic).mac
     sections = _sections(network, spec.nic, spec.bridge)
     card = [section for section in sections if section.name in CARD]
     settings = [section for section in sections if section.name not in CARD]
@@ -97,7 +97,7 @@ def _files(network: Network, spec: BridgeSpec) -> dict[str, str]:
     delay = (f"ForwardDelaySec={spec.forward_delay}",) if spec.stp else ()
     netdev = [
         # DHCP knows the host by its MAC address.
-        Section("NetDev", (f"Name={spec.bridge}", "Kind=bridge", f"MACAddress={nic.mac if nic else ''}")),
+        Section("NetDev", (f"Name={spec.bridge}", "Kind=bridge", f"MACAddress={mac}")),
         Section("Bridge", (f"STP={'yes' if spec.stp else 'no'}", *delay)),
     ]
     port = [
@@ -142,13 +142,12 @@ def _parsed(network: Network, claim: Claim) -> list[Section]:
 
 def _addressed(network: Network, spec: BridgeSpec, settings: list[Section]) -> list[Section]:
     """Change addresses as the spec asks."""
-    leased = uses_dhcp(network, spec.nic)
-    if spec.addressing == "dhcp" and not leased:
+    if spec.addressing == "dhcp" and not uses_dhcp(network, spec.nic):
         return with_dhcp4(without_ipv4(settings))
     if spec.addressing != "static":
         return settings
     own = ipaddress.IPv4Interface(spec.address)
-    servers = spec.servers or (tuple(s for s in network.dns.servers if ":" not in s) if leased else ())
+    servers = servers_to_tell(network, spec)
     kept = [
         section.without(lambda name, _value: name == "DNS") if servers else section
         for section in without_ipv4(settings, own.network)

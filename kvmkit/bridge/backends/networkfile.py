@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from kvmkit.bridge.facts import Claim
+from kvmkit.bridge.picture import is_near
 
 __all__ = ["Section", "client_id", "parse", "render", "with_dhcp4", "without_ipv4"]
 
@@ -120,7 +121,4 @@ def _is_ipv4_route(section: Section) -> bool:
 def _stays(route: Section, near: ipaddress.IPv4Network | None) -> bool:
     gateway = (route.values("Gateway") or [""])[-1]
     to = (route.values("Destination") or ["0.0.0.0/0"])[-1]
-    try:
-        return near is not None and to != "0.0.0.0/0" and ipaddress.IPv4Address(gateway) in near
-    except ValueError:
-        return False
+    return near is not None and to != "0.0.0.0/0" and is_near(gateway, near)

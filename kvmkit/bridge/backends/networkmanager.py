@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from kvmkit.bridge.backends.kernel import Argv, put_back_bridge, put_back_nic, wait_until_up, waiting
 from kvmkit.bridge.backends.keyfile import keyfile, section
 from kvmkit.bridge.facts import Network
-from kvmkit.bridge.picture import uses_dhcp
+from kvmkit.bridge.picture import is_near, uses_dhcp
 from kvmkit.bridge.recipe import Recipe
 from kvmkit.bridge.spec import BridgeSpec
 from kvmkit.errors import Unsupported
@@ -161,8 +161,7 @@ class _Profiles:
 
         It would else take the card for one that somebody else configures.
         """
-        link = network.link(nic)
-        state = f"{DEVICES}/{link.index if link else 0}"
+        state = f"{DEVICES}/{network.known(nic).index}"
         return (("sed", "-i", f"s/^connection-uuid=.*/connection-uuid={self.old}/", state),)
 
     def _preferred(self) -> dict[str, str]:
@@ -187,11 +186,10 @@ def _up(seconds: int, profile: str, nic: str) -> Argv:
 
 
 def _bridge(network: Network, spec: BridgeSpec) -> dict[str, str]:
-    nic = network.link(spec.nic)
     # DHCP knows the host by its MAC address. STP has to be said: left to itself, NetworkManager has it on,
     # and the host is away for half a minute.
     delay = {"forward-delay": str(spec.forward_delay)} if spec.stp else {}
-    return {"mac-address": nic.mac if nic else "", "stp": "true" if spec.stp else "false", **delay}
+    return {"mac-address": network.known(spec.nic).mac, "stp": "true" if spec.stp else "false", **delay}
 
 
 def _addressing(network: Network, spec: BridgeSpec, settings: Mapping[str, str]) -> dict[str, dict[str, str]]:
@@ -205,20 +203,10 @@ def _addressing(network: Network, spec: BridgeSpec, settings: Mapping[str, str])
     metric = ""
     for family in (4, 6):
         # NetworkManager's own idea of a bridge's metric is 425, behind every card.
-        metric = _metric(network, (spec.nic, spec.bridge), family) or metric
+        near = network.near_metric(spec.nic, family) or network.near_metric(spec.bridge, family)
+        metric = near or metric
         changed[f"ipv{family}.route-metric"] = metric
     return {name: section(changed, name) for name in ("ipv4", "ipv6")}
-
-
-def _metric(network: Network, names: Iterable[str], family: int) -> str:
-    """Give the metric of the routes to neighbours: as the profile says, or as NetworkManager chose."""
-    metrics = (
-        str(route.metric)
-        for name in names
-        for route in network.routes_on(name)
-        if (route.family, route.protocol) == (family, "kernel") and not route.destination.startswith("fe80:")
-    )
-    return next(metrics, "")
 
 
 def _static(network: Network, spec: BridgeSpec, settings: Mapping[str, str]) -> dict[str, str]:
@@ -241,5 +229,5 @@ def _reachable(routes: str, own: ipaddress.IPv4Interface) -> Iterator[str]:
     """Give the routes, ``10.9.0.0/16 192.168.0.2 50``, whose gateway is near the new address, too."""
     for route in filter(None, routes.split(", ")):
         words = route.split()
-        if len(words) > 1 and "=" not in words[1] and ipaddress.ip_address(words[1]) in own.network:
+        if words[1:] and is_near(words[1], own.network):
             yield route
