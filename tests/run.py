@@ -96,8 +96,7 @@ def run_tier(tier: Tier, scratch: Path) -> Result:
         [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", *tier.pytest], tier.bound
     )
     seconds = time.monotonic() - start
-    # Written by the pytest of the line above.
-    cases = list(ET.parse(report).iter("testcase")) if report.exists() else []  # noqa: S314
+    cases = list(ET.parse(report).iter("testcase")) if report.exists() else []  # noqa: S314 (pytest wrote it)
     skips = [case.find("skipped") for case in cases]
     reasons = Counter(skip.get("message", "no reason given") for skip in skips if skip is not None)
     ran = len(cases) - reasons.total()

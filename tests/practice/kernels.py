@@ -13,6 +13,7 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import kvmkit as kk
 from kvmkit import journal
@@ -109,4 +110,4 @@ def killed_while_saving(moment: str) -> None:
         connection.lookupByName("demo").destroy()
         if moment == "in the middle":
             end()
-        Path.replace = killed  # type: ignore[assignment,method-assign]
+        mock.patch.object(Path, "replace", killed).start()

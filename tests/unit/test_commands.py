@@ -169,8 +169,7 @@ def test_nothing_of_a_hung_command_goes_on(tmp_path: Path, monkeypatch: pytest.M
         )
 
     # The signal was sent; when a process of another parent is gone is the kernel's affair.
-    for name in ("child", "self"):
-        wait_until(lambda name=name: not runs(tmp_path / name), f"the end of {name}")  # type: ignore[misc]
+    wait_until(lambda: not any(runs(tmp_path / name) for name in ("child", "self")), "the end of both")
 
 
 # In the next two a grandchild that still runs shows that nobody waited for it to close the output.
@@ -242,7 +241,7 @@ def test_over_ssh_the_host_bounds_the_command_itself(ssh: Ssh) -> None:
     assert f" timeout -k 5 {SHORT} " in Path(f"{ssh.command}.argv").read_text()
 
 
-def test_over_ssh_a_command_deaf_to_TERM_is_a_timeout_too(ssh: Ssh) -> None:  # noqa: N802 - the signal's name
+def test_over_ssh_a_command_deaf_to_sigterm_is_a_timeout_too(ssh: Ssh) -> None:
     # timeout(1) exits with 137 then, and not with 124.
     with pytest.raises(CommandTimeout):
         ssh.run(["sh", "-c", "trap '' TERM; while :; do sleep 0.2; done"], "", SHORT)

@@ -18,8 +18,19 @@ AS_ROOT = ["unshare", "--user", "--map-root-user", "sh", "-s"]
 SHELLS = [["dash"], ["bash", "--posix"], ["busybox", "sh"], ["sh"]]
 
 
-def probe(argv: list[str], **options: int | list[int]) -> str:
-    ran = subprocess.run(argv, input=PROBE, capture_output=True, text=True, timeout=60, check=True, **options)  # type: ignore[call-overload]
+def probe(argv: list[str], number: int | None = None) -> str:
+    """Run it, as the user of that number if one is given."""
+    ran = subprocess.run(
+        argv,
+        input=PROBE,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        user=number,
+        group=number,
+        extra_groups=None if number is None else [],
+    )
     assert ran.stderr == ""
     return str(ran.stdout)
 
@@ -52,7 +63,7 @@ def test_only_kvm_is_the_same_answer_from_less() -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user; the other tests ran as one")
 @pytest.mark.parametrize("number", [NOBODY, NAMELESS])
 def test_a_user_without_rights_is_told_what_could_not_be_read(number: int) -> None:
-    facts = parse(probe(["sh", "-s"], user=number, group=number, extra_groups=[]))
+    facts = parse(probe(["sh", "-s"], number))
 
     assert facts.user == ("nobody" if number == NOBODY else str(number))
     assert facts.forward_policies is None
@@ -62,7 +73,7 @@ def test_a_user_without_rights_is_told_what_could_not_be_read(number: int) -> No
 
 def test_an_answer_that_was_cut_off_is_no_answer() -> None:
     with pytest.raises(kk.KvmkitError, match="end early"):
-        parse(PROBE and probe(["sh", "-s"]).removesuffix("### end\n"))
+        parse(probe(["sh", "-s"]).removesuffix("### end\n"))
 
 
 def test_what_a_login_prints_before_is_no_fact() -> None:

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,9 +75,9 @@ def test_every_row_that_names_the_runbook_is_offered_and_only_those(path: Path) 
     ],
 )
 def test_what_a_ready_host_lacks(
-    read_capture: Callable[[str], Facts], changes: dict[str, object], offered: list[str]
+    read_capture: Callable[[str], Facts], changes: dict[str, Any], offered: list[str]
 ) -> None:
-    told = kk.fixes(report_of(replace(read_capture("rhel9"), **changes))).values()  # type: ignore[arg-type]
+    told = kk.fixes(report_of(replace(read_capture("rhel9"), **changes))).values()
 
     assert [str(fix).partition("  #")[0] for fix in told] == offered
 

@@ -90,7 +90,13 @@ def test_a_wrong_field_is_named(fields: dict[str, Any], field: str) -> None:
     assert list(caught.value.errors) == [field]
 
 
-@given(st.text("abc_= ;\"'[]#\n12,x"))
+VALUES = ["1", "-2", '"x y"', "'z'", "[1, 2]", "1\n2", '"\n"', '"\t"', "1 # why", '"']
+SETTINGS = st.builds(
+    "{}{}{}".format, st.sampled_from("abc"), st.sampled_from(["=", " = ", "\n="]), st.sampled_from(VALUES)
+)
+
+
+@given(st.lists(SETTINGS, max_size=3).map(";".join))
 def test_whatever_is_asked_for_each_setting_stays_one_line(text: str) -> None:
     try:
         lines = kk.QemuConfSpec(other=text).lines

@@ -4,12 +4,14 @@ systemd is a table in memory here: the machine that runs the tests keeps its ser
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
 import kvmkit as kk
 from kvmkit.check.facts import Facts, Unit
 from kvmkit.check.services import daemons
+from kvmkit.commands import Result
 from kvmkit.prepare import service
 from kvmkit.prepare.root import Root
 from kvmkit.prepare.service import _plan, _stand
@@ -121,8 +123,9 @@ def test_undo_and_failure_put_back_what_was_enabled_and_what_ran(
     systemd = Systemd(before)
 
     class AsRoot(Root):
-        def run(self, argv: Sequence[str], **_: object) -> None:  # type: ignore[override]
+        def run(self, argv: Sequence[str], **_: Any) -> Result:
             systemd.run(argv)
+            return Result(0, "", "")
 
     def ask(host: kk.Host, units: Sequence[str]) -> None:
         if not answers:
