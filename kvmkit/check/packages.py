@@ -56,7 +56,7 @@ def _missing(facts: Facts, *, local: bool) -> list[Need]:
 
 
 def _needs(machine: str, *, local: bool) -> list[Need]:
-    emulator = {"ppc64le": "ppc64"}.get(machine, machine)
+    emulator = {"ppc64le": "ppc64", "i686": "x86_64"}.get(machine, machine)
     qemu = f"qemu-system-{DEBIAN_QEMU.get(machine, 'x86')}"
     suse = f"qemu-{DEBIAN_QEMU.get(machine, 'x86').replace('misc', machine)}"
     needs = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from kvmkit.check.facts import Facts
@@ -15,7 +16,7 @@ LOOPBACK = {"", "127.0.0.1", "::1", "localhost"}
 
 def judge_security(facts: Facts) -> list[Check]:
     """Judge SELinux or AppArmor, and qemu.conf."""
-    return [_confinement(facts), _vnc_listen(facts), _user(facts), _ownership(facts)]
+    return [_confinement(facts), *_settings(facts)]
 
 
 def _confinement(facts: Facts) -> Check:
@@ -60,25 +61,19 @@ def _apparmor(facts: Facts, row: partial[Check]) -> Check:
     return row(Status.WARN, "AppArmor is on, and libvirt's profiles are not enforced", fix=fix)
 
 
-def _unread(facts: Facts) -> str:
-    """Say why qemu.conf cannot be judged; empty if it can."""
+def _settings(facts: Facts) -> Iterator[Check]:
+    """Judge each setting of qemu.conf, or say why the file cannot be judged."""
+    unread = ""
     if facts.session:
-        return "qemu:///session does not use /etc/libvirt/qemu.conf"
-    if facts.qemu_conf is None:
-        return f"{facts.user} may not read /etc/libvirt/qemu.conf"
-    return ""
+        unread = "qemu:///session does not use /etc/libvirt/qemu.conf"
+    elif facts.qemu_conf is None:
+        unread = f"{facts.user} may not read /etc/libvirt/qemu.conf"
+    for name, (judge, expected, why) in SETTINGS.items():
+        row = partial(Check, f"qemu.conf: {name}", expected=expected, why=why)
+        yield row(Status.SKIP, unread) if unread else judge(facts, facts.qemu_conf or {}, row)
 
 
-def _vnc_listen(facts: Facts) -> Check:
-    row = partial(
-        Check,
-        "qemu.conf: vnc_listen",
-        expected="127.0.0.1, the default",
-        why="a VM's screen, unencrypted and without a password, is for whoever reaches its port",
-    )
-    if unread := _unread(facts):
-        return row(Status.SKIP, unread)
-    conf = facts.qemu_conf or {}
+def _vnc_listen(facts: Facts, conf: Mapping[str, str], row: partial[Check]) -> Check:
     names = [name for name in ("vnc_listen", "spice_listen") if conf.get(name, "") not in LOOPBACK]
     if not names:
         return row(Status.PASS, conf.get("vnc_listen") or "not set: 127.0.0.1")
@@ -87,16 +82,7 @@ def _vnc_listen(facts: Facts) -> Check:
     return row(Status.WARN, found, fix=fix, **mended(facts, "plan_qemu_conf", *names))
 
 
-def _user(facts: Facts) -> Check:
-    row = partial(
-        Check,
-        "qemu.conf: user and group",
-        expected="not set: libvirt-qemu on Debian and Ubuntu, qemu elsewhere",
-        why="QEMU as root gives a guest that breaks out the whole host",
-    )
-    if unread := _unread(facts):
-        return row(Status.SKIP, unread)
-    conf = facts.qemu_conf or {}
+def _user(facts: Facts, conf: Mapping[str, str], row: partial[Check]) -> Check:
     names = [name for name in ("user", "group") if conf.get(name)]
     found = ", ".join(f"{name} = {conf[name]}" for name in names)
     if not found:
@@ -108,18 +94,30 @@ def _user(facts: Facts) -> Check:
     return row(Status.PASS, f"{found}: it must be able to open /dev/kvm")
 
 
-def _ownership(facts: Facts) -> Check:
-    row = partial(
-        Check,
-        "qemu.conf: dynamic_ownership",
-        expected="1, the default",
-        why="libvirt gives a disk image to QEMU's user while the VM runs",
-    )
-    if unread := _unread(facts):
-        return row(Status.SKIP, unread)
-    value = (facts.qemu_conf or {}).get("dynamic_ownership", "")
+def _ownership(facts: Facts, conf: Mapping[str, str], row: partial[Check]) -> Check:
+    value = conf.get("dynamic_ownership", "")
     if value != "0":
         return row(Status.PASS, value or "not set: 1")
     found = "0: a VM starts only if its images already belong to QEMU's user"
     plan = mended(facts, "plan_qemu_conf", "dynamic_ownership")
     return row(Status.WARN, found, fix="take it out, and restart libvirt", **plan)
+
+
+# Each setting: who judges it, what is expected, and why.
+SETTINGS = {
+    "vnc_listen": (
+        _vnc_listen,
+        "127.0.0.1, the default",
+        "a VM's screen, unencrypted and without a password, is for whoever reaches its port",
+    ),
+    "user and group": (
+        _user,
+        "not set: libvirt-qemu on Debian and Ubuntu, qemu elsewhere",
+        "QEMU as root gives a guest that breaks out the whole host",
+    ),
+    "dynamic_ownership": (
+        _ownership,
+        "1, the default",
+        "libvirt gives a disk image to QEMU's user while the VM runs",
+    ),
+}
