@@ -19,6 +19,12 @@ def test_the_reference_has_every_public_name(pages: Path) -> None:
     assert set(kvmkit.__all__) <= anchors
 
 
+def test_the_reference_lists_every_public_name_by_what_it_is_for() -> None:
+    page = (ROOT / "docs/reference/index.md").read_text(encoding="utf-8")
+
+    assert sorted(re.findall(r":(?:func|class|exc):`(\w+)`", page)) == sorted(kvmkit.__all__)
+
+
 def test_every_runbook_is_a_page(pages: Path) -> None:
     runbooks = {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
     shown = {path.stem for path in (pages / "tutorials/runbooks").glob("*.html")}
