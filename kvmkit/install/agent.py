@@ -15,7 +15,7 @@ import pandas as pd
 
 from kvmkit.errors import InvalidSpec, Unsupported, WaitTimeout, WrongState
 from kvmkit.host import Host
-from kvmkit.vm.facts import STATES, domain
+from kvmkit.vm.facts import STATES, domain, frame
 from kvmkit.vm.xml import parse
 
 __all__ = ["agent_connected", "ask_agent", "run_in_guest"]
@@ -76,10 +76,9 @@ def run_in_guest(
             _must_answer(host, dom)
         running = {vm: _start(dom, argv, stdin) for vm, dom in doms.items()}
         results = {vm: _ended(host, doms[vm], started, argv, deadline) for vm, started in running.items()}
-    rows = [(shlex.join(argv), *results[vm]) for vm in names]
-    index = pd.Index(names, name="name", dtype="str")
-    types = {"argv": "str", "exit_code": "int64", "stdout": "str", "stderr": "str"}
-    return pd.DataFrame(rows, columns=list(types), index=index).astype(types)
+    rows = [(vm, shlex.join(argv), *results[vm]) for vm in names]
+    columns = {"name": "str", "argv": "str", "exit_code": "int64", "stdout": "str", "stderr": "str"}
+    return frame(rows, columns).set_index("name")
 
 
 def _must_answer(host: Host, dom: libvirt.virDomain) -> None:

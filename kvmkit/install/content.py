@@ -22,24 +22,26 @@ QEMU_IMG_SECONDS = 300
 _SIGNS = (
     (0, b"QFI\xfb", "qcow2"),
     (0x8001, b"CD001", "iso"),
-    *(
-        (0, b"\xfd7zXZ\0", "xz"),
-        (0, b"\x1f\x8b", "gzip"),
-        (0, b"BZh", "bzip2"),
-        (0, b"\x28\xb5\x2f\xfd", "zstd"),
-    ),
-    *((0, b"PK\3\4", "zip"), (0, b"7z\xbc\xaf", "7z")),
-    *((0, b"KDMV", "vmdk"), (0, b"COWD", "vmdk"), (0, b"# Disk DescriptorFile", "vmdk")),
-    *(
-        (0, b"vhdxfile", "vhdx"),
-        (0, b"conectix", "vpc"),
-        (0x40, b"\x7f\x10\xda\xbe", "vdi"),
-        (0, b"QED\0", "qed"),
-    ),
+    (0, b"\xfd7zXZ\0", "xz"),
+    (0, b"\x1f\x8b", "gzip"),
+    (0, b"BZh", "bzip2"),
+    (0, b"\x28\xb5\x2f\xfd", "zstd"),
+    (0, b"PK\3\4", "zip"),
+    (0, b"7z\xbc\xaf", "7z"),
+    (0, b"KDMV", "vmdk"),
+    (0, b"COWD", "vmdk"),
+    (0, b"# Disk DescriptorFile", "vmdk"),
+    (0, b"vhdxfile", "vhdx"),
+    (0, b"conectix", "vpc"),
+    (0x40, b"\x7f\x10\xda\xbe", "vdi"),
+    (0, b"QED\0", "qed"),
     (0, b"LUKS\xba\xbe", "luks"),
-    *((0x200, b"EFI PART", "raw"), (0x1FE, b"\x55\xaa", "raw")),
+    (0x200, b"EFI PART", "raw"),
+    (0x1FE, b"\x55\xaa", "raw"),
     # File systems without a partition table, as some images for a kernel of one's own have it.
-    *((0x438, b"\x53\xef", "raw"), (0, b"XFSB", "raw"), (0x10040, b"_BHRfS_M", "raw")),
+    (0x438, b"\x53\xef", "raw"),
+    (0, b"XFSB", "raw"),
+    (0x10040, b"_BHRfS_M", "raw"),
 )
 """Offset, bytes and kind, as file(1) knows them; the first that fits counts."""
 PACKED = {

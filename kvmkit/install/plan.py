@@ -122,7 +122,7 @@ class _Installation:
         mac = described.generated[1] if len(described.generated) > 1 else ""
         self.answers: Answers | None = None
         if way.answers != "none":
-            self.answers = render(way.answers, install, spec.name, self.release.replace("debian", ""), mac)
+            self.answers = render(way.answers, install, spec.name, self.release, mac)
         self.temporary: list[_Volume] = []
 
     def plan(self) -> Plan:

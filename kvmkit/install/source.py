@@ -8,10 +8,10 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from importlib.resources import files
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
+from kvmkit.commands import script
 from kvmkit.errors import BadSource, InvalidSpec, NotFound
 from kvmkit.host import Host
 from kvmkit.install.content import HEAD, kind_of, problem_of
@@ -220,8 +220,8 @@ def _judge_from_host(host: Host, url: str, found: _Found) -> Iterator[Check]:
 
 
 def _ask(host: Host, url: str) -> dict[str, str]:
-    script = files("kvmkit").joinpath("install", "source.sh").read_text(encoding="utf-8")
-    argv = ["sh", "-c", script, "sh", urlsplit(url).hostname or "", str(MIB), str(int(SILENCE))]
+    words = [urlsplit(url).hostname or "", str(MIB), str(int(SILENCE))]
+    argv = ["sh", "-c", script("install/source.sh"), "sh", *words]
     lines = host.run(argv, stdin=f"{url}\n", timeout=HOST_SECONDS).stdout.splitlines()
     return {name: text for name, _, text in (line.partition(" ") for line in lines)}
 

@@ -247,17 +247,14 @@ class RemoveVolumes:
 def _eject(host: Host, step: Step, path: str) -> None:
     with host.changing(f"take the answers out of VM {step.args['name']}") as connection:
         domain = own_domain(host, connection, step)
-        if domain is None or path not in disk_paths(definition(domain)):
+        if domain is None:
             return
-        drives = parse(definition(domain)).iterfind("devices/disk")
-        drive = next(
-            d for d in drives if d.find("source") is not None and d.find("source").get("file") == path
-        )
-        drive.remove(drive.find("source"))
-        live = libvirt.VIR_DOMAIN_AFFECT_LIVE if domain.isActive() else 0
-        domain.updateDeviceFlags(
-            etree.tostring(drive, encoding="unicode"), live | libvirt.VIR_DOMAIN_AFFECT_CONFIG
-        )
+        flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG
+        if domain.isActive():
+            flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE
+        for drive in parse(definition(domain)).xpath("devices/disk[source/@file=$path]", path=path):
+            drive.remove(drive.find("source"))
+            domain.updateDeviceFlags(etree.tostring(drive, encoding="unicode"), flags)
 
 
 class FirstBoot:

@@ -187,10 +187,10 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 def _open_http(stack: contextlib.ExitStack, url: str, start: int) -> Opened:
-    request = urllib.request.Request(url)  # noqa: S310 - the opener knows http and https alone
+    opener = _opener()
     if start:
-        request.add_header("Range", f"bytes={start}-")
-    answer = stack.enter_context(_opener().open(request, timeout=SILENCE))
+        opener.addheaders.append(("Range", f"bytes={start}-"))
+    answer = stack.enter_context(opener.open(url, timeout=SILENCE))
     headers = answer.headers
     version = headers.get("ETag") or headers.get("Last-Modified") or ""
     size = int(headers.get("Content-Length", -1))

@@ -12,26 +12,11 @@ from kvmkit.install.answers.yaml_text import as_yaml, lines, read
 __all__ = ["autoinstall", "check"]
 
 KNOWN = (
-    *(
-        "active-directory",
-        "apt",
-        "codecs",
-        "debconf-selections",
-        "drivers",
-        "early-commands",
-        "error-commands",
-    ),
-    *(
-        "identity",
-        "interactive-sections",
-        "kernel",
-        "kernel-crash-dumps",
-        "keyboard",
-        "late-commands",
-        "locale",
-    ),
-    *("network", "oem", "packages", "proxy", "refresh-installer", "reporting", "shutdown", "snaps", "source"),
-    *("ssh", "storage", "timezone", "ubuntu-pro", "updates", "user-data", "version", "zdevs"),
+    *("active-directory", "apt", "codecs", "debconf-selections", "drivers", "early-commands"),
+    *("error-commands", "identity", "interactive-sections", "kernel", "kernel-crash-dumps", "keyboard"),
+    *("late-commands", "locale", "network", "oem", "packages", "proxy", "refresh-installer", "reporting"),
+    *("shutdown", "snaps", "source", "ssh", "storage", "timezone", "ubuntu-pro", "updates", "user-data"),
+    *("version", "zdevs"),
 )
 """The keys of Ubuntu's autoinstall reference."""
 

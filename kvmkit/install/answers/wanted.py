@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from kvmkit.errors import InvalidSpec
@@ -71,14 +72,7 @@ def wanted(install: InstallSpec, vm_name: str, mac: str) -> Wanted:
     InvalidSpec
         Fields that do not go together.
     """
-    wrong = {}
-    if install.password.get_secret_value() and not install.user:
-        wrong["password"] = "it is a user's, and user is empty; root's is root_password"  # noqa: S105 (a message)
-    if "%" in install.network:  # Python takes any text for the zone of an address
-        wrong["network"] = f"{install.network!r}: IP addresses without a zone, please"
-    if len(install.post.encode()) > LONGEST_POST:
-        wrong["post"] = f"a script of at most {LONGEST_POST} bytes, please; it can fetch what it needs"
-    if wrong:
+    if wrong := dict(_problems(install)):
         raise InvalidSpec(wrong)
     return Wanted(
         install=install,
@@ -90,6 +84,15 @@ def wanted(install: InstallSpec, vm_name: str, mac: str) -> Wanted:
         password=hash_password(install.password).get_secret_value(),
         root_password=hash_password(install.root_password, "root_password").get_secret_value(),
     )
+
+
+def _problems(install: InstallSpec) -> Iterator[tuple[str, str]]:
+    if install.password.get_secret_value() and not install.user:
+        yield "password", "it is a user's, and user is empty; root's is root_password"
+    if "%" in install.network:  # Python takes any text for the zone of an address
+        yield "network", f"{install.network!r}: IP addresses without a zone, please"
+    if len(install.post.encode()) > LONGEST_POST:
+        yield "post", f"a script of at most {LONGEST_POST} bytes, please; it can fetch what it needs"
 
 
 def static_address(network: str) -> Static | None:
