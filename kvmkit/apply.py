@@ -90,6 +90,16 @@ def apply(
         Another process is applying a plan to this host.
     NotApplied
         Voila runs this cell only because somebody opened the page; a button is what counts there.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> host = kk.connect("test:///default")
+    >>> kk.apply(kk.plan_vm(host, kk.VMSpec(name="web1")))
+    create VM web1 on test:///default: 3 PASS
+    PASS  create volume web1.qcow2 in pool default: 10 GiB, qcow2: done
+    PASS  define VM web1: 1024 MiB, 1 vCPU, network default: done
+    PASS  start VM web1: done
     """
     host = connect(plan.uri)
     if reason := _rehearsed(host, plan):
@@ -133,6 +143,14 @@ def undo(what: Report | Host, plan_id: str = "", *, progress: Progress | None = 
     ApplyFailed
         A step cannot be taken back; the message says which and why. Also after Ctrl-C, which lets the
         step that is being taken back be finished.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> host = kk.connect("test:///default")
+    >>> report = kk.apply(kk.plan_vm(host, kk.VMSpec(name="web1")))
+    >>> kk.undo(host, report.plan_id).ok
+    True
     """
     host = what if isinstance(what, Host) else connect(what.uri)
     plan_id = plan_id or (what.plan_id if isinstance(what, Report) else "")
@@ -173,6 +191,13 @@ def pending(host: Host) -> list[Plan]:
     -------
     list of Plan
         Oldest first.  ``kk.apply(p)`` continues one, ``kk.undo(host, p.id)`` takes it back.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> host = kk.connect("test:///default")
+    >>> kk.pending(host)
+    []
     """
     return [_told(entry) for entry in _open(host.uri)]
 
@@ -192,6 +217,15 @@ def history(host: Host) -> pd.DataFrame:
         where its executed notebook is kept), ``plan`` (its id; empty for a lifecycle verb and a run),
         ``state`` (of a plan: applying, done, undoing, undone; of a verb: asked; of a run: running,
         also if it was killed then, done, failed).
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> host = kk.connect("test:///default")
+    >>> kk.suspend(host, "demo")
+    >>> kk.history(host)[["what", "state"]]
+                  what  state
+    0  suspend VM demo  asked
     """
     return journal.history_frame(host.uri)
 

@@ -33,6 +33,15 @@ def start(host: Host, name: str) -> None:
     ------
     NotFound, WrongState, LibvirtFailed
         There is no such VM; it runs already; libvirt cannot start it.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> host = kk.connect("test:///default")
+    >>> kk.start(host, "demo")
+    Traceback (most recent call last):
+      ...
+    kvmkit.errors.WrongState: cannot start VM demo on test:///default: it is running, not shut off or crashed
     """
     with _vm(host, name, "start", ("shut off", "crashed")) as dom:
         dom.create()
@@ -54,6 +63,14 @@ def shutdown(host: Host, name: str, timeout: float = 60) -> None:
         The guest still runs: it may have no ACPI support, or be busy.
     NotFound, WrongState, LibvirtFailed
         There is no such VM; it does not run; libvirt's own words.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> host = kk.connect("test:///default")
+    >>> kk.shutdown(host, "demo", timeout=120)
+    >>> kk.vms(host).loc["demo", "state"]
+    'shut off'
     """
     with _vm(host, name, "shutdown", ("running", "shutting down")) as dom:
         dom.shutdown()
@@ -80,6 +97,14 @@ def destroy(host: Host, name: str) -> None:
     ------
     NotFound, WrongState, LibvirtFailed
         There is no such VM; it is off; libvirt's own words.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> host = kk.connect("test:///default")
+    >>> kk.destroy(host, "demo")
+    >>> kk.vms(host).loc["demo", "state"]
+    'shut off'
     """
     with _vm(host, name, "destroy", ON) as dom:
         dom.destroy()
@@ -97,6 +122,12 @@ def reboot(host: Host, name: str) -> None:
     ------
     NotFound, WrongState, LibvirtFailed
         There is no such VM; it does not run; libvirt's own words.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> host = kk.connect("test:///default")
+    >>> kk.reboot(host, "demo")
     """
     with _vm(host, name, "reboot", ("running",)) as dom:
         dom.reboot(0)
@@ -114,6 +145,14 @@ def suspend(host: Host, name: str) -> None:
     ------
     NotFound, WrongState, LibvirtFailed
         There is no such VM; it does not run; libvirt's own words.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> host = kk.connect("test:///default")
+    >>> kk.suspend(host, "demo")
+    >>> kk.vms(host).loc["demo", "state"]
+    'suspended'
     """
     with _vm(host, name, "suspend", ("running",)) as dom:
         dom.suspend()
@@ -131,6 +170,15 @@ def resume(host: Host, name: str) -> None:
     ------
     NotFound, WrongState, LibvirtFailed
         There is no such VM; it is not suspended; libvirt's own words.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> host = kk.connect("test:///default")
+    >>> kk.suspend(host, "demo")
+    >>> kk.resume(host, "demo")
+    >>> kk.vms(host).loc["demo", "state"]
+    'running'
     """
     with _vm(host, name, "resume", ("suspended",)) as dom:
         dom.resume()
@@ -150,6 +198,14 @@ def autostart(host: Host, name: str, on: bool) -> None:
     ------
     NotFound, LibvirtFailed
         There is no such VM; libvirt's own words (a transient VM cannot).
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> host = kk.connect("test:///default")
+    >>> kk.autostart(host, "demo", True)
+    >>> bool(kk.vms(host).loc["demo", "autostart"])
+    True
     """
     with _vm(host, name, f"autostart {'on' if on else 'off'}", tuple(STATES.values())) as dom:
         dom.setAutostart(int(on))

@@ -34,6 +34,12 @@ def insert_media(host: Host, name: str, media: str) -> None:
         Another CD is in the drive.
     LibvirtFailed
         libvirt's own words.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> host = kk.connect("test:///default")
+    >>> kk.insert_media(host, "demo", "rescue.iso")
     """
     path = _iso(host, media)
     drive = _drive(host, name)
@@ -63,6 +69,13 @@ def eject_media(host: Host, name: str) -> None:
         The drive is empty.
     LibvirtFailed
         libvirt's own words; a guest that uses the CD can lock the drive.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> host = kk.connect("test:///default")
+    >>> kk.insert_media(host, "demo", "rescue.iso")
+    >>> kk.eject_media(host, "demo")
     """
     drive = _drive(host, name)
     source = drive.find("source")
