@@ -51,7 +51,7 @@ def field_widget(name: str, info: FieldInfo, value: Any, choice: Choice | None) 
     common = {
         "description": label(name),
         "style": {"description_width": "140px"},
-        "layout": {"flex": "0 0 390px"},
+        "layout": {"flex": "0 1 390px"},
     }
     if get_origin(kind) is Literal:
         widget = widgets.Dropdown(options=get_args(kind), value=value, **common)

@@ -89,7 +89,7 @@ def menu(host: Host) -> Menu:
         (7, "stop a VM", "50-manage-vms", state.get("running", "")),
         (8, "connect to a VM's console", "50-manage-vms", state.get("running", "")),
         (9, "install a VM automatically", "41-unattended-install", state.get("storage", "")),
-        (0, "leave", "", "close the tab: nothing keeps running"),
+        (0, "leave", "", "close the tab: VMs run on"),
     ]
     return Menu(head, tuple(Entry(*entry) for entry in entries))
 

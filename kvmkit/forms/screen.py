@@ -90,7 +90,7 @@ class Screen(Shown):
     def _begin(self) -> None:
         self._stopped.clear()
         # Not to be waited for when the kernel ends.
-        self._thread = threading.Thread(target=self._follow, name=repr(self), daemon=True)
+        self._thread = threading.Thread(target=self._seen(self._follow), name=repr(self), daemon=True)
         self._thread.start()
 
     def _follow(self) -> None:
@@ -106,9 +106,8 @@ class Screen(Shown):
                 why = f"stopped after {self._seconds:.0f} s"
         except KvmkitError as error:  # it is off, or gone, or the host is
             why = str(error)
-        except Exception as error:  # noqa: BLE001 - in a thread nobody would see it
-            why = f"{type(error).__name__}: {error}"
-        self._say("Go on", why)
+        finally:
+            self._say("Go on", why)
 
     def _look(self) -> None:
         data = io.BytesIO()

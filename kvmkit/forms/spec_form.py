@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from html import escape
 from typing import Any, Generic, TypeVar
 
@@ -103,24 +104,29 @@ class SpecForm(Shown, Generic[S]):
     def __init__(
         self, spec_class: type[S], host: Host | None, vm: SpecForm[VMSpec] | None, defaults: dict[str, Any]
     ) -> None:
-        self.spec_class, self._host, self._vm = spec_class, host, vm
+        self.spec_class, self._vm = spec_class, vm
         self.taken: S | None = None
         self.errors: dict[str, str] = {}
         self._choices = choices(host, spec_class) if host else {}
         self.fields = self._make_fields(defaults)
         self._help = help_texts(spec_class)
-        self._notes = {name: widgets.HTML() for name in self.fields}
+        # In a narrow window a note goes below its field.
+        wide, wrapped = widgets.Layout(flex="1 1 240px"), widgets.Layout(flex_flow="row wrap")
+        self._notes = {name: widgets.HTML(layout=wide) for name in self.fields}
         self._call = widgets.HTML(layout={"width": "auto"}).add_class("kvmkit-call")
         self._preview = widgets.HTML(layout={"width": "auto"}).add_class("kvmkit-previewed")
         self._button = widgets.Button(description="Preview").add_class("kvmkit-preview")
-        self._button.on_click(self._seen(self._clicked))
         for name, note in self._notes.items():
             note.add_class(f"kvmkit-{name}-note")
         for form in self._previewed:
             for field in form.fields.values():
                 field.observe(self._seen(self._edited), names="value")
-        rows = [widgets.HBox([self.fields[name], note]) for name, note in self._notes.items()]
-        preview = [self._button, self._preview] if host and (vm or spec_class in PLANS) else []
+        rows = [widgets.HBox([self.fields[name], note], layout=wrapped) for name, note in self._notes.items()]
+        preview: list[widgets.Widget] = []
+        make = plan_vm if vm else PLANS.get(spec_class)
+        if host and make:
+            self._button.on_click(self._seen(partial(self._clicked, partial(make, host))))
+            preview = [self._button, self._preview]
         super().__init__([*rows, self._call, *preview])
         self._edited()
 
@@ -193,20 +199,19 @@ class SpecForm(Shown, Generic[S]):
         summary = f"<summary {NO_SHORTCUTS}>cannot be chosen: {len(unfit)}</summary>"
         return f"{told}<details>{summary}{lines}</details>"
 
-    def _clicked(self, _button: object) -> None:
+    def _clicked(self, make: Callable[..., Plan], _button: object) -> None:
         values = [form.values for form in self._previewed]
-        self._in_background(lambda: self._look(values), self._asking)
+        self._in_background(partial(self._look, make, values), self._asking)
 
     def _asking(self) -> None:
         self._preview.value = message("The host is being asked …")
 
-    def _look(self, values: list[dict[str, Any]]) -> None:
+    def _look(self, make: Callable[..., Plan], values: list[dict[str, Any]]) -> None:
         """Show what the plan would stand for, or what the host objects to, unless it was edited meanwhile."""
         errors: dict[str, str] = {}
-        make = plan_vm if self._vm else PLANS[self.spec_class]
         try:
             specs = [form.spec_class(**held) for form, held in zip(self._previewed, values, strict=True)]
-            plan = make(self._host, *specs)  # type: ignore[arg-type]  # has a button
+            plan = make(*specs)
             head = f"On {plan.uri}, not done yet: {plan.title}" if plan.shown else "Nothing to do."
             shown = message(head) + "".join(copyable(title, text) for title, text in plan.shown.items())
         except KvmkitError as error:

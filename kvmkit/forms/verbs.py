@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from html import escape
 
 import ipywidgets as widgets
@@ -10,7 +11,7 @@ import ipywidgets as widgets
 from kvmkit.errors import NotFound
 from kvmkit.forms.shown import RED, Shown, message
 from kvmkit.host import Host
-from kvmkit.vm.facts import vms
+from kvmkit.vm.facts import domain, vms
 from kvmkit.vm.lifecycle import destroy, reboot, resume, shutdown, start, suspend
 
 __all__ = ["VMForm", "vm_form"]
@@ -38,7 +39,7 @@ def vm_form(host: Host, name: str = "") -> VMForm:
     Raises
     ------
     NotFound
-        The host has no VM to begin with.
+        The host has no such VM, or none to begin with.
     HostUnavailable, LibvirtFailed
         If the host cannot be asked.
 
@@ -65,7 +66,10 @@ class VMForm(Shown):
     def __init__(self, host: Host, name: str) -> None:
         self.host = host
         self._error: Exception | None = None
-        names = sorted({*vms(host).index, *([name] if name else [])})
+        if name:
+            with host.reading(f"find VM {name}") as connection:
+                domain(host, connection, name)
+        names = list(vms(host).index)
         if not names:
             raise NotFound(f"no VM is on {host.uri}: kk.plan_vm makes one")
         self.chosen = widgets.Dropdown(description="VM", options=names, value=name or names[0])
@@ -74,10 +78,10 @@ class VMForm(Shown):
         self._said = widgets.HTML().add_class("kvmkit-vm-said")
         self.buttons = {verb: self._button(verb) for verb in VERBS}
         self.buttons["really"] = self._button("destroy", "Yes, cut its power")
-        self.buttons["destroy"].on_click(self._seen(self._ask))
+        acts: dict[str, Callable[..., None]] = {verb: partial(self._act, verb) for verb in VERBS}
+        acts |= {"destroy": self._ask, "really": acts["destroy"]}
         for key, button in self.buttons.items():
-            if key != "destroy":
-                button.on_click(self._seen(self._clicked))
+            button.on_click(self._seen(acts[key]))
         verbs = widgets.HBox([*self.buttons.values()], layout={"flex_flow": "row wrap"})
         super().__init__([self.chosen, self._head, verbs, self._said])
         self._choose()
@@ -117,12 +121,8 @@ class VMForm(Shown):
     def _ask_for(self, display: str) -> None:
         self.buttons["really"].layout.display = display
 
-    def _clicked(self, button: widgets.Button) -> None:
-        verb = next(key for key, known in self.buttons.items() if known is button).replace(
-            "really", "destroy"
-        )
-        name = self.name
-        self._in_background(lambda: self._run(verb, name))
+    def _act(self, verb: str, _button: object) -> None:
+        self._in_background(partial(self._run, verb, self.name))
 
     def _run(self, verb: str, name: str) -> None:
         call = f"<code>{escape(f'kk.{verb}(host, {name!r})')}</code>"

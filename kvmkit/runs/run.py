@@ -40,6 +40,10 @@ def run_runbook(name: str, uri: str, **parameters: Any) -> Run:
     its end, this one goes on with it: plans that it left half applied are finished, and those that it
     applied stand. One run at a time per host and account.
 
+    A cell has no time limit: whatever waits in a runbook has a bound of its own, by what it waits for
+    (`timeout`, `shutdown_seconds`), and a limit would kill the kernel in the midst of a plan. Who wants
+    one for the whole puts coreutils' timeout(1) before the process; the next run goes on from there.
+
     Parameters
     ----------
     name

@@ -9,6 +9,12 @@ import kvmkit as kk
 from tests.browser.conftest import Picture
 from tests.browser.lab import Server, in_front, run, wait_for_kernel
 
+NOTE_IS_BELOW = """() => {
+    const [field, note] = ['.kvmkit-name', '.kvmkit-name-note'].map(
+        (name) => document.querySelector(name).getBoundingClientRect());
+    return note.top >= field.bottom && note.width > 150;
+}"""
+
 
 def test_make_lab_opens_the_menu_which_runs_and_leads_on(server: Server, page: Page) -> None:
     page.goto(f"file://{server.opens}")
@@ -51,6 +57,12 @@ def test_a_vm_is_made_by_a_person_who_errs_and_double_clicks(
     expect(apply).to_be_enabled()
 
     picture(in_front(page), "40-create-vm", page.locator(".kvmkit-name"))
+    # In a narrow window a note has room below its field.
+    wide = page.viewport_size
+    assert wide
+    page.set_viewport_size({"width": 640, "height": wide["height"]})
+    page.wait_for_function(NOTE_IS_BELOW)
+    page.set_viewport_size(wide)
     apply.dblclick()
     expect(page.locator(".kvmkit-state")).to_contain_text("create VM web1 on test:///default: 3 PASS")
     picture(in_front(page), "40-plan", page.locator("h2", has_text="The plan"))
@@ -73,15 +85,19 @@ def test_a_host_is_prepared_by_a_person_who_goes_from_gate_to_gate(
         expect(page.get_by_text("NotApplied: plan")).to_be_visible()
         buttons.nth(number).click()
         expect(page.locator(".kvmkit-state", has_text=says)).to_be_visible()
-        page.locator(".jp-CodeCell", has_text=f'reports["{stage}"] = gate.wait()').locator(
-            ".jp-InputArea"
-        ).click()
+        page.locator(".jp-CodeCell", has_text=f'gates["{stage}"].wait()').locator(".jp-InputArea").click()
         run(page, "notebook:run-all-below")
 
     expect(page.get_by_text("NotApplied: plan")).to_have_count(0)
     expect(page.get_by_text("test:///default is ready")).to_be_visible()
     expect(page.locator("tr", has_text=re.compile(r"default pool and network\s+WARN\s+PASS"))).to_be_visible()
     assert list(kk.history(practice_host)["what"]) == ["the default pool and network"]
+
+    # An earlier stage, run once more, is still that stage.
+    page.locator(".kvmkit-baseurl input").fill("nowhere")
+    page.locator(".jp-CodeCell", has_text="plan = kk.plan_repository").locator(".jp-InputArea").click()
+    run(page, "notebook:run-cell")
+    expect(page.get_by_text("InvalidSpec: baseurl: 'nowhere': a URL begins with")).to_be_visible()
 
 
 def test_a_bridge_is_tried_and_then_kept_by_a_person(

@@ -75,6 +75,27 @@ def test_a_wrong_parameter_is_refused_before_anything_is_begun(
     assert kk.history(host).empty
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters", "said"),
+    [
+        ("50-manage-vms", {"vm_name": "dmeo"}, r"NotFound: no VM 'dmeo' on test:///default; it has: demo\."),
+        (
+            "41-unattended-install",
+            {"ssh_keys_file": "/nowhere/key.pub"},
+            r"KvmkitError: '/nowhere/key\.pub' cannot be read on this machine: .* No such file or directory",
+        ),
+    ],
+)
+def test_what_a_person_mistypes_is_told_in_one_line(
+    host: kk.Host, name: str, parameters: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(kk.RunFailed, match=said) as failed:
+        kk.run_runbook(name, URI, **parameters)
+
+    assert kk.vms(host).loc["demo", "state"] == "running"
+    assert "Traceback" not in failed.value.notebook.read_text(encoding="utf-8")
+
+
 def test_a_runbook_that_is_not_there_is_answered_with_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(
         kk.NotFound, match=r"no runbook '../40-create-vm'; there are: 00-menu, .*10-check-host"

@@ -77,6 +77,18 @@ def test_it_ends_when_the_vm_is_off_and_says_so(looks: Callable[[], None]) -> No
     assert screen._button.description == "Go on"
 
 
+def test_a_fault_of_the_thread_that_follows_is_seen(
+    looks: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = kk.screen(HOST, "demo")
+    looks()
+    monkeypatch.setattr(MODULE, "screenshot", lambda host, name: dict[str, Image.Image]()["nothing"])
+    wait_for(screen)
+
+    assert "KeyError" in screen._fault.value
+    assert screen._button.description == "Go on"
+
+
 def test_it_ends_when_its_time_is_over(looks: Callable[[], None]) -> None:
     screen = kk.screen(HOST, "demo", seconds=0.05)
     wait_for(screen)

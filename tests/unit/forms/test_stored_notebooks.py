@@ -1,5 +1,6 @@
 """The runbooks are stored as `make notebooks` stores them, not as an editor saved them."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -15,6 +16,14 @@ def test_nothing_is_stored_that_differs_from_run_to_run(path: Path) -> None:
     stored = path.read_text(encoding="utf-8")
 
     assert normalised(nbformat.reads(stored, as_version=4)) == stored
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_cells_run_in_any_order_meet_their_own_form_and_gate(path: Path) -> None:
+    code = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    names = re.findall(r"^(.+) = kk\.(?:apply_)?form\(", "\n".join(code), flags=re.MULTILINE)
+
+    assert len(names) == len(set(names))
 
 
 def test_ids_of_widgets_and_versions_are_left_out() -> None:

@@ -45,7 +45,11 @@ def test_what_cannot_be_done_is_seen_and_raised() -> None:
 
 
 def test_a_vm_that_is_not_there_is_said_to_be() -> None:
-    assert repr(kk.vm_form(HOST, "web9")) == "VM web9 on test:///default: is not there"
+    with pytest.raises(kk.NotFound, match=r"no VM 'web9' on test:///default; it has: demo"):
+        kk.vm_form(HOST, "web9")
+    form = kk.vm_form(HOST, "demo")
+    kk.apply(kk.plan_undefine(HOST, "demo"))
+    assert repr(form) == "VM demo on test:///default: is not there"
 
 
 def test_another_vm_is_chosen_among_those_of_the_host() -> None:
