@@ -123,12 +123,18 @@ class Keep:
     def unmake(self, host: Host, step: Step) -> None:
         """Change it back, on trial, too; files become what they were byte for byte."""
         change = Change(**step.args)
-        now = look(_root(host), list({**change.recipe.keep_files, **change.back.keep_files}))
-        if all(_as_planned_on(change, *item) for item in now.items()) and _holds(host, change.before):
-            return
-        changes = taken_back(change.recipe, change.files, change.back)
-        _try(host, change.back, changes, (change.after, change.before), change.timeout)
-        standing = _ended(host, change.back, "keep")
+        written, back, now = change.recipe.keep_files, change.back, change.after
+        found = look(_root(host), list({**written, **back.keep_files}))
+        left = [path for path, content in found.items() if not _as_planned_on(change, path, content)]
+        if _holds(host, change.before):
+            if not left:
+                return
+            # A host that has lost its power between two files boots as it was: only files are to give back.
+            back, now = Recipe(owner=back.owner, apply=(), restore=()), change.before
+        files = taken_back(change.recipe, change.files, change.back)
+        changes = [file for file in files if file.path in left or file.path not in written]
+        _try(host, back, changes, (now, change.before), change.timeout)
+        standing = _ended(host, back, "keep")
         if standing.state != "kept":
             raise RolledBack(f"the bridge is still there: {standing.told}")
 

@@ -222,6 +222,27 @@ def test_a_power_cut_between_two_files(owner: Owner, booted: Booted, lan: Lan) -
         written(scene.machine, last)
 
 
+@pytest.mark.parametrize(
+    "owner",
+    [NetworkManager(), Networkd(), Netplan(Networkd())],
+    ids=["NetworkManager", "networkd", "netplan"],
+)
+def test_what_a_power_cut_left_half_kept_is_taken_back(owner: Owner, booted: Booted) -> None:
+    scene = booted(owner, dhcp=True)
+    plan = scene.plan(timeout=PATIENT)
+    change = change_of(plan)
+
+    def lose_power(step: kk.Step, seconds: float) -> bool:
+        for file in changes_of(change.recipe, change.files)[:-1]:
+            written(scene.machine, file)
+        scene.machine.reboot()
+        return True
+
+    said = fails(scene, plan, lose_power)
+
+    assert "nothing is on trial" in said
+
+
 def written(machine: LanHost, file: FileChange) -> None:
     """Do to a file what becomes of it."""
     path = machine.path(file.path)
