@@ -38,6 +38,15 @@ def console_log(host: Host, name: str) -> str:
         On the practice host, and for a VM whose console is not logged.
     NotFound, CommandFailed
         There is no such VM; the log cannot be read (it belongs to root).
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> host = kk.connect("test:///default")
+    >>> kk.console_log(host, "demo")
+    Traceback (most recent call last):
+      ...
+    kvmkit.errors.Unsupported: a VM of the practice host runs no system, so its console says nothing
     """
     if host.practice:
         raise Unsupported("a VM of the practice host runs no system, so its console says nothing")
@@ -70,6 +79,13 @@ def screenshot(host: Host, name: str) -> Image.Image:
     ------
     NotFound, WrongState, LibvirtFailed
         There is no such VM; it is off; it has no screen.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> host = kk.connect("test:///default")
+    >>> kk.screenshot(host, "demo").size
+    (1120, 832)
     """
     with host.reading(f"take a picture of VM {name}") as connection:
         dom = domain(host, connection, name)
@@ -104,6 +120,13 @@ def viewer_commands(host: Host, name: str) -> list[str]:
     ------
     NotFound, WrongState
         There is no such VM; it has no screen.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> host = kk.connect("test:///default")
+    >>> kk.viewer_commands(host, "demo")
+    ['virt-viewer --connect test:///default demo']
     """
     with host.reading(f"look for the screen of VM {name}") as connection:
         xml = parse(domain(host, connection, name).XMLDesc())

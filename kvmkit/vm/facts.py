@@ -113,6 +113,15 @@ def pools(host: Host) -> pd.DataFrame:
     pandas.DataFrame
         Indexed by ``name``, sorted; columns ``active``, ``type`` (dir, logical, …), ``path``
         (where its volumes are), ``capacity_gib``, ``free_gib`` (0 while inactive), ``autostart``.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> host = kk.connect("test:///default")
+    >>> kk.pools(host)[["active", "type", "path"]]
+             active type                     path
+    name
+    default    True  dir  /var/lib/libvirt/images
     """
     with host.reading("list the storage pools") as connection:
         rows = [_pool(pool) for pool in connection.listAllStoragePools()]
@@ -150,6 +159,16 @@ def volumes(host: Host, pool: str = "") -> pd.DataFrame:
     ------
     NotFound
         No such active pool.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> host = kk.connect("test:///default")
+    >>> kk.volumes(host)[["pool", "format", "capacity_gib"]]
+                              pool format  capacity_gib
+    name
+    debian-12-netinst.iso  default    iso          0.62
+    ...
     """
     with host.reading("list the volumes") as connection:
         active = connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
@@ -181,6 +200,15 @@ def networks(host: Host) -> pd.DataFrame:
     pandas.DataFrame
         Indexed by ``name``, sorted; columns ``active``, ``forward`` (nat, route, bridge, …;
         empty: isolated), ``bridge`` (the host's interface), ``autostart``.
+
+    Examples
+    --------
+    >>> import kvmkit as kk
+    >>> host = kk.connect("test:///default")
+    >>> kk.networks(host)
+             active forward  bridge  autostart
+    name
+    default    True     nat  virbr0      False
     """
     with host.reading("list the networks") as connection:
         rows = [_network(network) for network in connection.listAllNetworks()]
