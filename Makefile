@@ -65,6 +65,7 @@ lint: .venv/stamp ## Check style, types, the direction of imports and shell scri
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/shellcheck --shell=sh --severity=warning --exclude=SC2174 $$(git ls-files '*.sh')
+	$(BIN)/shellcheck --severity=warning $$(git ls-files .ci tools | grep -v '\.py$$')
 
 lock: .venv/stamp ## Write requirements.lock anew, with the newest versions that pyproject.toml allows
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --upgrade --universal \
