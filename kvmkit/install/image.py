@@ -6,7 +6,6 @@ import contextlib
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated
 
 import libvirt
@@ -24,6 +23,7 @@ from kvmkit.plan import Plan
 from kvmkit.progress import Progress, telling
 from kvmkit.spec import Spec, unshown
 from kvmkit.vm.create import FILE_POOLS
+from kvmkit.vm.needs import Pool
 from kvmkit.vm.xml import parse
 
 __all__ = ["ImageSpec", "plan_image"]
@@ -136,13 +136,7 @@ def plan_image(host: Host, spec: ImageSpec, *, progress: Progress | None = None)
     return Plan(uri=host.uri, title=title, steps=(upload_volume(upload),), notes=notes)
 
 
-@dataclass(frozen=True)
-class _Pool:
-    path: str
-    free: int
-
-
-def _pool(host: Host, spec: ImageSpec, name: str) -> _Pool:
+def _pool(host: Host, spec: ImageSpec, name: str) -> Pool:
     """Find the pool, and whether a volume of that name fits into it."""
     with host.reading("look at the storage pools") as connection:
         active = connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
@@ -159,7 +153,8 @@ def _pool(host: Host, spec: ImageSpec, name: str) -> _Pool:
         if name in {volume.name() for volume in pool.listAllVolumes()}:
             taken = f"{name!r}: pool {spec.pool} has a volume of that name: use it, or take another name"
             raise InvalidSpec({"name": taken})
-        return _Pool(posixpath.normpath(xml.findtext("target/path")), pool.info()[3])
+        _state, capacity, _allocation, free = pool.info()
+        return Pool(xml.get("type"), posixpath.normpath(xml.findtext("target/path")), capacity, free)
 
 
 def _checksum(spec: ImageSpec) -> tuple[str, str]:

@@ -45,7 +45,7 @@ def kickstart(want: Wanted, release: str) -> str:
     # pykickstart takes a second key of an account for a mistake.
     has_sshkey = (family == "F" or number >= 8) and len(want.keys) == 1
     lines = [
-        _source(want.install.location),
+        f"url {quote(f'--url={want.tree}')}" if want.tree else "cdrom",
         "text",
         f"lang {quote(want.install.locale)}",
         f"keyboard {quote(want.install.keyboard)}",
@@ -72,14 +72,6 @@ def _release(release: str) -> tuple[str, int]:
             {"release": f"{release!r}: a kickstart is made for RHEL6 and newer, or F22 and newer; say which"}
         )
     return found[1], int(found[2])
-
-
-def _source(location: str) -> str:
-    if location.startswith("/"):
-        raise InvalidSpec(
-            {"location": f"{location!r}: the installer in the VM cannot reach a folder; it takes a URL"}
-        )
-    return f"url {quote(f'--url={location}')}" if location else "cdrom"
 
 
 def _network(want: Wanted, *, is_old: bool) -> str:

@@ -54,6 +54,22 @@ class Wanted:
         return self.install.user or "root"
 
     @property
+    def tree(self) -> str:
+        """Where the installer gets what it installs, as seen from the VM; empty: from the CD.
+
+        Raises
+        ------
+        InvalidSpec
+            It is a folder of this machine.
+        """
+        location = self.install.location
+        if location.startswith("/"):
+            raise InvalidSpec(
+                {"location": f"{location!r}: the installer in the VM cannot reach a folder; it takes a URL"}
+            )
+        return location
+
+    @property
     def hashes(self) -> tuple[str, ...]:
         """What must not be seen."""
         return tuple(filter(None, (self.password, self.root_password)))

@@ -8,6 +8,7 @@ import pytest
 
 import kvmkit as kk
 from kvmkit.install import image
+from kvmkit.vm.needs import Pool
 from kvmkit.install.fetch import size_text
 from tests.unit.install.images import cut, iso, qcow2
 from tests.unit.install.servers import Files, closed_port, http_files
@@ -180,7 +181,7 @@ def test_a_name_that_is_taken(host: kk.Host, spec: kk.ImageSpec) -> None:
 
 
 def test_a_full_pool(host: kk.Host, spec: kk.ImageSpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image, "_pool", lambda *_args: image._Pool("/pool", 2**20))
+    monkeypatch.setattr(image, "_pool", lambda *_args: Pool("dir", "/pool", 2**30, 2**20))
 
     assert "'default': 1 MiB are free, and debian.qcow2 has 3." in refused(host, spec)["pool"]
 
