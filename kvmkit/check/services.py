@@ -51,10 +51,16 @@ def _make_it_answer(facts: Facts, said: str) -> dict[str, Any]:
         return _install(facts)
     if facts.session:
         return {"fix": "run `virsh -c qemu:///session uri` in a terminal: it says what stands in its way"}
-    if "ermission denied" in said or "authentication" in said:
+    if "ermission denied" in said or "authentication" in said or _kept_out(facts):
         fix = f"usermod -aG libvirt {facts.user}, and log in again"
         return {"fix": fix, **mended(facts, "plan_libvirt_group", facts.user)}
     return _enable(facts, f"systemctl enable --now {_to_enable(facts)}")
+
+
+def _kept_out(facts: Facts) -> bool:
+    """Whether who asks has no right to a daemon that runs: over SSH the host says so in its own language."""
+    runs = any(facts.runs(f"{daemon}.{kind}") for daemon in DAEMONS for kind in ("service", "socket"))
+    return runs and facts.user != "root" and "libvirt" not in facts.user_groups
 
 
 def _install(facts: Facts) -> dict[str, Any]:

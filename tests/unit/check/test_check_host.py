@@ -7,7 +7,7 @@ import pytest
 
 import kvmkit as kk
 from kvmkit.check import judge_facts
-from kvmkit.check.facts import Facts, OperatingSystem, read_facts
+from kvmkit.check.facts import Facts, OperatingSystem, Unit, read_facts
 from kvmkit.check.services import _make_it_answer
 
 # A libvirt that no machine has, on whatever machine this is.
@@ -59,6 +59,28 @@ def test_the_fix_fits_what_libvirt_said(
     told = _make_it_answer(facts, said)
 
     assert (told["fix"], told["mended_by"], told["runbook"]) == (fix, plan, "20-prepare-host")
+
+
+@pytest.mark.parametrize(
+    ("groups", "active", "plan"),
+    [
+        (frozenset({"pat"}), "active", "plan_libvirt_group"),
+        (frozenset({"pat"}), "inactive", "plan_service"),
+        (frozenset({"pat", "libvirt"}), "active", "plan_service"),
+    ],
+)
+def test_who_is_kept_out_is_known_where_libvirt_speaks_german(
+    groups: frozenset[str], active: str, plan: str
+) -> None:
+    facts = Facts(
+        user="pat",
+        user_groups=groups,
+        commands=frozenset({"libvirtd"}),
+        units={"libvirtd.socket": Unit(active, "enabled")},
+        os=OperatingSystem("fedora", (), "41"),
+    )
+
+    assert _make_it_answer(facts, "Keine Berechtigung")["mended_by"][0] == plan
 
 
 def test_a_session_that_does_not_answer_is_mended_by_hand() -> None:
