@@ -125,12 +125,8 @@ def _failed(
     """Take back what was done, as nothing can be cancelled any more, and say where the host stands."""
     checks.append(Check(step.title, Status.FAIL, _said(error)))
     cancelled = isinstance(error, Stop)
-    entry.write(state="applying", failed=True, **({"why": CANCELLED} if cancelled else {}))
-    if keep and not cancelled:
-        stands = f"It is kept as it is. {HELD}, kk.undo(host, {entry.plan.id!r}) takes it back."
-    else:
-        with cancellable(None):
-            stands = _after_failure(host, entry, checks)
+    with cancellable(None):
+        stands = _after_failure(host, entry, checks, cancelled=cancelled, keep=keep and not cancelled)
     report = Report(entry.plan.title, host.uri, checks, entry.plan.id)
     how = f"at '{step.title}': {_said(error)}"
     if cancelled:
@@ -138,17 +134,21 @@ def _failed(
     return ApplyFailed(f"{entry.plan.title} failed on {host.uri} {how}. {stands}", report)
 
 
-def _after_failure(host: Host, entry: Entry, checks: list[Check]) -> str:
+def _after_failure(host: Host, entry: Entry, checks: list[Check], *, cancelled: bool, keep: bool) -> str:
+    ways = f"{HELD}, kk.undo(host, {entry.plan.id!r}) takes it back."
     try:
+        entry.write(state="applying", failed=True, **({"why": CANCELLED} if cancelled else {}))
+        if keep:
+            return f"It is kept as it is. {ways}"
         lost = gone(host, entry)
-    except (KvmkitError, KeyboardInterrupt) as error:  # the host itself may have gone
-        return f"Nothing is undone: {_said(error)}. {HELD}, kk.undo(host, {entry.plan.id!r}) takes it back."
+    except (KvmkitError, KeyboardInterrupt) as error:  # the host itself may have gone, or the disk be full
+        return f"Nothing is undone: {_said(error)}. {ways}"
     if lost:
         return f"It is not undone, as this is gone for good: {'; '.join(lost)}. {HELD}."
     undone, failed = backward(host, entry)
     checks += undone
     if failed:
-        return f"Taking it back failed too: {failed}. {HELD}, kk.undo(host, {entry.plan.id!r}) takes it back."
+        return f"Taking it back failed too: {failed}. {ways}"
     return "What had been done is undone: the host is as before."
 
 

@@ -23,9 +23,9 @@ from urllib.parse import quote
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from kvmkit.errors import Busy
+from kvmkit.errors import Busy, KvmkitError
 from kvmkit.plan import Plan
-from kvmkit.state import state_folder
+from kvmkit.state import own_folder, state_folder, using
 
 __all__ = [
     "Entry",
@@ -48,16 +48,12 @@ _taken_up: dict[tuple[str, str], Plan] = {}
 
 
 def _folder(uri: str) -> Path:
-    folder = state_folder() / "journal" / quote(uri, safe="")[:200]
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
+    return own_folder(state_folder() / "journal" / quote(uri, safe="")[:200])
 
 
 def runs_folder(uri: str) -> Path:
     """Make the folder of a host's executed runbooks."""
-    folder = _folder(uri) / "runs"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
+    return own_folder(_folder(uri) / "runs")
 
 
 @contextlib.contextmanager
@@ -70,17 +66,17 @@ def lock(uri: str, doing: str, *, run: bool = False) -> Iterator[None]:
         Naming the process that is at it.  The lock goes with its process, however that ends.
     """
     folder = runs_folder(uri) if run else _folder(uri)
-    holder = folder / "holder"
-    try:
-        with FileLock(folder / "lock", timeout=0):
+    holder, mine = folder / "holder", FileLock(folder / "lock", timeout=0)
+    with contextlib.ExitStack() as held:
+        with using(folder):
+            try:
+                held.enter_context(mine)
+            except Timeout:
+                # Who has just begun may not have said so yet.
+                told = holder.read_text(encoding="utf-8") if holder.exists() else "another process"
+                raise Busy(f"{told} on {uri}: wait for it, then try again") from None
             holder.write_text(f"process {os.getpid()} is {doing}", encoding="utf-8")
-            yield
-    except Timeout:
-        with contextlib.suppress(FileNotFoundError):
-            raise Busy(
-                f"{holder.read_text(encoding='utf-8')} on {uri}: wait for it, then try again"
-            ) from None
-        raise Busy(f"another process is just beginning on {uri}: try again") from None
+        yield
 
 
 class Entry:
@@ -101,26 +97,31 @@ class Entry:
         Why it did not get to its end, if a person ended it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, records: list[dict[str, Any]]) -> None:
         self.path = path
         self.state = "applying"
         self.why = ""
-        records = list(_records(path))
-        head = records[0]
-        self.token: str = head["token"]
-        self.time: str = head["time"]
-        self.operator: str = head["operator"]
-        self.plan = Plan.model_validate(head["plan"])
-        self.steps = [""] * len(self.plan.steps)
-        self.records: list[dict[str, Any]] = []
-        for record in records[1:]:
-            self._take(record)
+        head, *rest = records
+        try:
+            self.token: str = head["token"]
+            self.time: str = head["time"]
+            self.operator: str = head["operator"]
+            self.plan = Plan.model_validate(head["plan"])
+            self.steps = [""] * len(self.plan.steps)
+            self.records: list[dict[str, Any]] = []
+            for record in rest:
+                self._take(record)
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise KvmkitError(
+                f"{path} is damaged, or a later kvmkit's: what was done cannot be told, nor undone. Look "
+                "into it and at the host, then move it out of its folder"
+            ) from error
 
     @classmethod
     def begin(cls, plan: Plan) -> Entry:
         """Record that this plan begins."""
         now = datetime.now(UTC)
-        path = _folder(plan.uri) / f"{now:%Y%m%dT%H%M%S.%f}-{plan.id}.jsonl"
+        path = _folder(plan.uri) / f"{_next(plan.uri, f'{now:%Y%m%dT%H%M%S.%f}')}-{plan.id}.jsonl"
         head = {
             "token": uuid.uuid4().hex,
             "time": now.isoformat(timespec="microseconds"),
@@ -128,7 +129,7 @@ class Entry:
             "plan": plan.model_dump(mode="json"),
         }
         _append(path, head)
-        return cls(path)
+        return cls(path, [head])
 
     def write(self, **record: Any) -> None:
         """Record the `state` of the whole, or of one `step`."""
@@ -145,12 +146,18 @@ class Entry:
             self.steps[record["step"]] = record["state"]
 
 
+def _next(uri: str, now: str) -> str:
+    """Name an entry so that it sorts last, also when the clock has been put back."""
+    last = max((path.name.partition("-")[0] for path in _folder(uri).glob("*-*.jsonl")), default="")
+    return now if now > last else f"{last}0"
+
+
 def entries(uri: str, plan_id: str | None = None) -> list[Entry]:
     """List the applications on a host, of one plan or of all, oldest first."""
     # By the file's name, as reading every plan that was ever applied takes longer from year to year.
     named = ((path, path.stem.partition("-")[2]) for path in _folder(uri).glob("*-*.jsonl"))
     paths = sorted(path for path, name in named if plan_id in (None, name))
-    return [Entry(path) for path in paths if next(_records(path), None)]
+    return [Entry(path, records) for path in paths if (records := _records(path))]
 
 
 def note_act(uri: str, what: str) -> None:
@@ -160,8 +167,7 @@ def note_act(uri: str, what: str) -> None:
 
 def acts(uri: str) -> list[dict[str, Any]]:
     """List the lifecycle verbs, oldest first: time, operator, what."""
-    path = _folder(uri) / "acts.jsonl"
-    return [*_records(path)] if path.exists() else []
+    return _records(_folder(uri) / "acts.jsonl")
 
 
 def note_run(uri: str, run: str, **record: Any) -> None:
@@ -173,8 +179,7 @@ def note_run(uri: str, run: str, **record: Any) -> None:
 def runs(uri: str) -> dict[str, dict[str, Any]]:
     """Give the last word on each run of a runbook, oldest first."""
     found: dict[str, dict[str, Any]] = {}
-    path = _folder(uri) / "runs.jsonl"
-    for record in _records(path) if path.exists() else ():
+    for record in _records(_folder(uri) / "runs.jsonl"):
         found[record["run"]] = found.get(record["run"], {}) | record
     return found
 
@@ -216,22 +221,27 @@ def _operator() -> str:
 
 def _append(path: Path, record: dict[str, Any]) -> None:
     new = not path.exists()
-    with path.open("a+b") as file:
-        # Half a line of a killed process must not swallow this one.
-        torn = not new and not path.read_bytes().endswith(b"\n")
-        file.write(b"\n" * torn + json.dumps(record).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    if new:
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    with using(path):
+        with path.open("a+b") as file:
+            # Half a line of a killed process must not swallow this one.
+            torn = not new and not path.read_bytes().endswith(b"\n")
+            file.write(b"\n" * torn + json.dumps(record).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if new:
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
 
-def _records(path: Path) -> Iterator[dict[str, Any]]:
-    for line in path.read_text(encoding="utf-8").splitlines():
+def _records(path: Path) -> list[dict[str, Any]]:
+    records = []
+    with using(path):
+        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    for line in text.splitlines():
         # A process killed while it wrote leaves half a line at the end: that record was not yet acted on.
         with contextlib.suppress(json.JSONDecodeError):
-            yield json.loads(line)
+            records.append(json.loads(line))
+    return records

@@ -26,7 +26,7 @@ from filelock import FileLock
 from lxml import etree
 
 from kvmkit.sandbox import Sandbox
-from kvmkit.state import state_folder, write_whole
+from kvmkit.state import own_folder, state_folder, write_whole
 
 __all__ = ["Practice", "fresh_practice_host", "recorded"]
 
@@ -78,9 +78,7 @@ class Practice:
     @property
     def file(self) -> Path:
         """The state, in the format of ``test:///FILE``; made on first use."""
-        folder = state_folder() / "practice"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        path = folder / "host.xml"
+        path = own_folder(state_folder() / "practice") / "host.xml"
         if not path.exists():
             write_whole(path, recorded("practice-host.xml").encode())
         return path

@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["state_folder", "write_whole"]
+from kvmkit.errors import KvmkitError
+
+__all__ = ["own_folder", "state_folder", "using", "write_whole"]
+
+
+@contextlib.contextmanager
+def using(path: Path) -> Iterator[None]:
+    """Say in one breath what is wrong with a place where something is kept: full, read-only, not ours.
+
+    Raises
+    ------
+    KvmkitError
+        What the system says, and what to do.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise KvmkitError(
+            f"cannot use {path}, where kvmkit keeps what it does: {error.strerror or error}. Nothing is "
+            "changed without it: mend that, or set XDG_STATE_HOME to a folder of yours"
+        ) from error
+
+
+def own_folder(path: Path) -> Path:
+    """Make a folder for this user's eyes only."""
+    with using(path):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
 
 
 def state_folder() -> Path:
-    """Make ``$XDG_STATE_HOME/kvmkit``, for this user's eyes only (XDG base directory specification)."""
+    """Make ``$XDG_STATE_HOME/kvmkit`` (XDG base directory specification)."""
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    folder = Path(base) / "kvmkit"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
+    return own_folder(Path(base) / "kvmkit")
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a killed process leaves the old one or the new one, never a part."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    with using(path):
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)

@@ -3,12 +3,17 @@
 import getpass
 import json
 import os
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Self
 
 import pandas as pd
 import pytest
 
-from kvmkit.errors import Busy
+from kvmkit import journal
+from kvmkit.errors import Busy, KvmkitError
 from kvmkit.journal import Entry, entries, history_frame, lock, note_act
 from kvmkit.plan import Plan, Step
 
@@ -93,6 +98,73 @@ def test_an_application_of_which_only_a_part_of_the_first_line_is_left_never_beg
     torn.path.write_bytes(kept)
 
     assert [entry.path for entry in entries(URI)] == [whole.path]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda lines: lines[1:],
+        lambda lines: [b"[]", *lines[1:]],
+        lambda lines: [lines[0].replace(b'"token"', b'"TOKEN"'), *lines[1:]],
+        lambda lines: [lines[0].replace(b'"steps"', b'"leaps"'), *lines[1:]],
+        lambda lines: [*lines, b"7"],
+        lambda lines: [*lines, b'{"step": 9, "state": "done"}'],
+        lambda lines: [*lines, b'{"step": 0}'],
+    ],
+    ids=["headless", "no object", "no token", "no steps", "a number", "no such step", "no state"],
+)
+def test_an_entry_that_is_damaged_is_named(damage: Callable[[list[bytes]], list[bytes]]) -> None:
+    entry = Entry.begin(plan())
+    entry.write(step=0, state="started")
+    entry.path.write_bytes(b"\n".join(damage(entry.path.read_bytes().splitlines())) + b"\n")
+
+    with pytest.raises(KvmkitError, match=f"^{re.escape(str(entry.path))} is damaged, .* move it out"):
+        history_frame(URI)
+
+
+def test_bytes_that_are_no_text_are_a_torn_line() -> None:
+    entry = Entry.begin(plan())
+    with entry.path.open("ab") as file:
+        file.write(b'{"step": 0, "st\xff\xfe\x00')
+
+    assert entries(URI)[0].steps == ["", ""]
+
+
+def test_a_clock_that_is_put_back_changes_no_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Behind(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) - timedelta(hours=1)
+
+    Entry.begin(plan("a"))
+    with monkeypatch.context() as patched:
+        patched.setattr(journal, "datetime", Behind)
+        for name in ("b", "c"):
+            Entry.begin(plan(name))
+    Entry.begin(plan("d"))
+
+    assert [entry.plan.title for entry in entries(URI)] == ["make a", "make b", "make c", "make d"]
+
+
+def test_a_place_that_cannot_be_used_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Entry.begin(plan()).path.with_name("acts.jsonl").mkdir()
+    for use in (lambda: note_act(URI, "start VM a"), lambda: history_frame(URI)):
+        with pytest.raises(
+            KvmkitError, match=r"^cannot use /.*acts\.jsonl, .*: Is a directory\. Nothing is changed"
+        ):
+            use()
+
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    for use in (lambda: note_act(URI, "start VM a"), lambda: history_frame(URI)):
+        with pytest.raises(KvmkitError, match=r"^cannot use /.*/kvmkit, .*: Not a directory\."):
+            use()
+
+
+def test_a_lock_that_cannot_be_had_is_no_other_process(tmp_path: Path) -> None:
+    (Entry.begin(plan()).path.with_name("holder")).mkdir()
+    with pytest.raises(KvmkitError, match=r": Is a directory\."), lock(URI, "applying"):
+        pytest.fail("it had the lock")
 
 
 def test_the_journal_is_for_its_owner_alone() -> None:

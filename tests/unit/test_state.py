@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from kvmkit.errors import KvmkitError
 from kvmkit.state import state_folder, write_whole
 
 
@@ -47,7 +48,9 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
         raise OSError("No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(
+        KvmkitError, match=f"^cannot use {path}, .*: No space left on device. .*XDG_STATE_HOME"
+    ):
         write_whole(path, b"new")
 
     assert path.read_bytes() == b"old"

@@ -3,6 +3,9 @@
 That the host is as before when the steps are real is shown in tests/practice and tests/realqemu.
 """
 
+import errno
+import os
+
 import pytest
 
 import kvmkit as kk
@@ -200,6 +203,30 @@ def test_without_a_host_to_look_at_nothing_is_being_undone(
 
     assert kk.undo(host(), plan().id).ok
     assert state() == ["undone"]
+
+
+@pytest.mark.parametrize("record", range(1, 10))
+def test_a_disk_that_fills_up_is_told_and_leaves_a_way_back(
+    world: World, monkeypatch: pytest.MonkeyPatch, record: int
+) -> None:
+    left, fsync = [record], os.fsync
+
+    def full(descriptor: int) -> None:
+        left[0] -= 1
+        if left[0] <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(kk.KvmkitError, match="No space left on device") as told:
+            kk.apply(plan())
+    assert len(str(told.value).splitlines()) == 1
+
+    for found in kk.pending(host()):
+        kk.undo(host(), found.id)
+    assert world.things == []
+    assert kk.apply(plan()).ok
 
 
 def test_when_taking_back_fails_too_both_are_told(world: World) -> None:
