@@ -123,7 +123,7 @@ class _Installation:
         self.answers: Answers | None = None
         if way.answers != "none":
             self.answers = render(way.answers, install, spec.name, self.release, mac)
-        self.temporary: list[_Volume] = []
+        self.temporary: dict[str, _Volume] = {}
 
     def plan(self) -> Plan:
         """Put the steps together."""
@@ -154,21 +154,16 @@ class _Installation:
             raise InvalidSpec({"pool": "the installer's files need an active pool of files (dir, fs, netfs)"})
         return name, pools[name].path
 
-    def _volume(self, what: str) -> _Volume:
-        name = f"{self.spec.name}-{self.tag}-{what}"
-        volume = _Volume(self.pool[0], name, f"{self.pool[1]}/{name}")
-        self.temporary.append(volume)
-        return volume
-
     def _upload(self, action: str, what: str, title: str, args: dict[str, Any], answers: bool) -> Step:
-        volume = self._volume(what)
+        (pool, folder), name = self.pool, f"{self.spec.name}-{self.tag}-{what}"
+        volume = self.temporary[what] = _Volume(pool, name, f"{folder}/{name}")
         files = self.answers.files if answers and self.answers else {}
         return Step(
             action=action,
-            title=f"{title}, as volume {volume.name} in pool {volume.pool}",
+            title=f"{title}, as volume {name} in pool {pool}",
             undo="delete it",
             args=vars(volume) | args | {"vm": self.spec.name, "uuid": self.uuid, "answers": list(files)},
-            secrets={name: SecretStr(text) for name, text in files.items()},
+            secrets={file: SecretStr(text) for file, text in files.items()},
         )
 
     def _tree_files(self) -> Iterator[Step]:
@@ -188,11 +183,11 @@ class _Installation:
     def _first_xml(self) -> str:
         """Describe the VM as it is installed."""
         xml = self.decided.described.xml
-        paths = {volume.name.rpartition("-")[2]: volume.path for volume in self.temporary}
+        made = self.temporary
         if self.tree:
-            xml = with_kernel(xml, paths["kernel"], paths["initrd"], self._arguments())
-        if "answers.iso" in paths:
-            xml = with_cd(xml, paths["answers.iso"])
+            xml = with_kernel(xml, made["kernel"].path, made["initrd"].path, self._arguments())
+        if "answers.iso" in made:
+            xml = with_cd(xml, made["answers.iso"].path)
         return xml if self.way.source == "image" else ends_with_reboot(xml)
 
     def _arguments(self) -> str:
@@ -224,7 +219,7 @@ class _Installation:
         return Step(action="vm-boot-disk", title="have it boot its disk from now on", undo=undo, args=args)
 
     def _remove(self) -> Step:
-        volumes = [vars(volume) for volume in self.temporary]
+        volumes = [vars(volume) for volume in self.temporary.values()]
         args = {"name": self.spec.name, "uuid": self.uuid, "volumes": volumes}
         what = "the answers' CD" if self.tree is None else "what the installer alone needed"
         return Step(action="installer-remove", title=f"delete {what}", undo="not needed", args=args)

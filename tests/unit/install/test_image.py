@@ -8,8 +8,8 @@ import pytest
 
 import kvmkit as kk
 from kvmkit.install import image
-from kvmkit.vm.needs import Pool
 from kvmkit.install.fetch import size_text
+from kvmkit.vm.needs import Pool
 from tests.unit.install.images import cut, iso, qcow2
 from tests.unit.install.servers import Files, closed_port, http_files
 
