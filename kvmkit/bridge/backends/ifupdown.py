@@ -111,60 +111,62 @@ def _whole(files: dict[str, str]) -> str:
     return "".join(f"{line}\n" for line in lines if not line.lstrip().startswith("source"))
 
 
+def _stanzas(text: str) -> list[list[str]]:
+    """Cut a file before each line that begins a stanza."""
+    found: list[list[str]] = [[]]
+    for line in text.splitlines():
+        if KEYWORD.match(line):
+            found.append([])
+        found[-1].append(line)
+    return [lines for lines in found if lines]
+
+
 def _bridged(network: Network, spec: BridgeSpec, text: str) -> str:
     """Rename the card's stanzas, and have the first of them make the bridge; comments stay."""
-    old, new = spec.nic, spec.bridge
     lines: list[str] = []
-    mine = dropped = made = False
-    for line in text.splitlines():
-        words = line.split()
-        if KEYWORD.match(line):
-            mine = words[:2] == ["iface", old]
-            # An address of another kind replaces all of IPv4.
-            dropped = mine and spec.addressing != "keep" and words[2] == "inet"
-            if mine and not made:
-                lines += [f"iface {old} inet manual", ""]
-                lines += [
-                    *(_stanza(network, spec) if dropped else [_renamed(line, old, new)]),
-                    *_options(network, spec),
-                ]
-                made = True
-            elif not dropped:
-                lines += (
-                    _named(line, old, new)
-                    if NAMING.match(words[0])
-                    else [_renamed(line, old, new) if mine else line]
-                )
-        elif mine and words[:1] == ["hwaddress"]:
-            continue  # it is among the options of the bridge
-        elif not (dropped and words and not words[0].startswith("#")):
-            lines.append(_renamed(line, old, new) if mine else line)
+    made = False
+    for head, *rest in _stanzas(text):
+        words = head.split()
+        if words[:2] != ["iface", spec.nic]:
+            lines += [*_named(head, spec.nic, spec.bridge), *rest]
+            continue
+        # An address of another kind replaces all of IPv4.
+        replaced = spec.addressing != "keep" and words[2] == "inet"
+        stanza = [] if replaced else [_renamed(head, spec.nic, spec.bridge)]
+        if not made:
+            lines += [f"iface {spec.nic} inet manual", ""]
+            stanza = [*(_stanza(network, spec) if replaced else stanza), *_options(network, spec)]
+            made = True
+        stays = (line for line in rest if _stays(line, replaced=replaced))
+        lines += [*stanza, *(_renamed(line, spec.nic, spec.bridge) for line in stays)]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _stays(line: str, *, replaced: bool) -> bool:
+    """Whether a card's line is said of the bridge; its MAC address is among what makes it one."""
+    words = line.split()
+    return not words or words[0].startswith("#") or not (replaced or words[0] == "hwaddress")
 
 
 def _unbridged(bridge: str, port: str, text: str) -> str:
     """Rename the bridge's stanzas, without what makes it a bridge."""
     lines: list[str] = []
-    mine = False
-    for line in text.splitlines():
-        words = line.split()
-        if KEYWORD.match(line):
-            mine = words[:2] == ["iface", bridge]
-            if words == ["iface", port, "inet", "manual"]:
-                continue
-            if NAMING.match(words[0]):
-                lines += _named(line, bridge, port)
-                continue
-        elif mine and re.match(r"\s*(bridge[_-]|hwaddress\s)", line):
-            continue
-        lines.append(_renamed(line, bridge, port) if mine else line)
+    for head, *rest in _stanzas(text):
+        words = head.split()
+        if words == ["iface", port, "inet", "manual"]:
+            lines += rest
+        elif words[:2] == ["iface", bridge]:
+            told = (line for line in (head, *rest) if not re.match(r"\s*(bridge[_-]|hwaddress\s)", line))
+            lines += [_renamed(line, bridge, port) for line in told]
+        else:
+            lines += [*_named(head, bridge, port), *rest]
     return "".join(f"{line}\n" for line in lines)
 
 
 def _named(line: str, old: str, new: str) -> list[str]:
     """Have the one brought up where the other was; nothing is ever plugged in that is called br0."""
-    keyword, *names = line.split()
-    if old not in names:
+    keyword, *names = line.split() or [""]
+    if old not in names or not NAMING.match(keyword):
         return [line]
     others = [name for name in names if name not in (old, new)]
     return [f"auto {new}", *([" ".join([keyword, *others])] if others else [])]

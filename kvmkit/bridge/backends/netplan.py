@@ -6,6 +6,8 @@ try`` is not used: it refuses bridges, and dies with its terminal without puttin
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from kvmkit.bridge.backends.kernel import Argv, freed, put_back_bridge, put_back_nic, wait_until_up, waiting
 from kvmkit.bridge.backends.netplanyaml import claim_of, rewritten
 from kvmkit.bridge.backends.networkfile import client_id, render
@@ -28,7 +30,7 @@ def bridge(network: Network, spec: BridgeSpec) -> Recipe:
         netplan's files say it in a way that cannot be taken over; says which.
     """
     nic, bridge = spec.nic, spec.bridge
-    daemon, after = _Daemon(network, nic), rewritten(network, nic, bridge, spec)
+    daemon, after = _daemon(network, nic, bridge), rewritten(network, nic, bridge, spec)
     # netplan has no word for it.
     pin = render(client_id(network.claims_on(nic)))
     drop_in = f"systemd/network/10-netplan-{bridge}.network.d"
@@ -38,7 +40,7 @@ def bridge(network: Network, spec: BridgeSpec) -> Recipe:
     return Recipe(
         owner="netplan",
         trial_files={f"{TRIED}/{name}": text for name, text in after.items()} | tried | daemon.files,
-        apply=(_private(after), GENERATE, daemon.read, *daemon.make(bridge)),
+        apply=(_private(after), GENERATE, daemon.read, *daemon.make),
         restore=(
             *clear,
             *((_sweep(f"/etc/{drop_in}"),) if pin else ()),
@@ -63,13 +65,13 @@ def unbridge(network: Network, bridge: str) -> Recipe:
         As :func:`bridge`.
     """
     (nic,) = network.ports_of(bridge)
-    daemon, after = _Daemon(network, nic), rewritten(network, nic, bridge)
+    daemon, after = _daemon(network, nic, bridge), rewritten(network, nic, bridge)
     pinned = [*client_id((*network.claims_on(nic), *network.claims_on(bridge)))]
     drop_in = f"/etc/systemd/network/10-netplan-{bridge}.network.d"
     return Recipe(
         owner="netplan",
         trial_files={f"{TRIED}/{name}": text for name, text in after.items()},
-        apply=(_private(after), GENERATE, daemon.read, *daemon.free(bridge)),
+        apply=(_private(after), GENERATE, daemon.read, *daemon.free),
         restore=(
             _sweep(TRIED),
             GENERATE,
@@ -84,6 +86,7 @@ def unbridge(network: Network, bridge: str) -> Recipe:
     )
 
 
+@dataclass(frozen=True)
 class _Daemon:
     """Commands for the daemon that netplan has written files for.
 
@@ -91,40 +94,42 @@ class _Daemon:
     ----------
     read
         Have it read them.
-    change
-        Have it configure the card by them.
+    make, free, change
+        Have it, then, make the bridge; take it away; put back what was there before.
     settle
-        Have it do so where the kernel has been changed behind its back.
+        Have it configure the card where the kernel has been changed behind its back.
     waits
-        Whether it has come to its end when `change` has.
+        Whether it has come to its end when those have.
     files
-        Trial files that its commands need.
+        Trial files that they need.
     """
 
-    def __init__(self, network: Network, nic: str) -> None:
-        claim = claim_of(network, nic)
-        self._nic = nic
-        self.read: Argv = ("networkctl", "reload")
-        self.change: tuple[Argv, ...] = ()
-        self.settle: tuple[Argv, ...] = (("networkctl", "reconfigure", nic),)
-        if claim.settings["renderer"] == "NetworkManager":
-            profile = claim.settings["connection.id"]
-            self.read = ("nmcli", "connection", "reload")
-            self.change = (("nmcli", "--wait", "10", "connection", "up", profile, "ifname", nic),)
-            self.settle = ()
-        self.waits = bool(self.change)
-        self.files = waiting() if self.waits else {}
+    read: Argv
+    free: tuple[Argv, ...]
+    make: tuple[Argv, ...] = ()
+    change: tuple[Argv, ...] = ()
+    settle: tuple[Argv, ...] = ()
+    waits: bool = False
+    files: dict[str, str] = field(default_factory=dict)
 
-    def make(self, bridge: str) -> tuple[Argv, ...]:
-        """Have it make the bridge that it has read of; NetworkManager's gets its port last."""
-        return (*self.change, wait_until_up(bridge)) if self.waits else ()
 
-    def free(self, bridge: str) -> tuple[Argv, ...]:
-        """Have it configure the card alone; NetworkManager takes a bridge away whose profile is gone."""
-        if self.change:
-            return self.change
-        # networkd configures it by what it has read; why not once more is said in networkd.py.
-        return freed(self._nic, bridge)
+def _daemon(network: Network, nic: str, bridge: str) -> _Daemon:
+    settings = claim_of(network, nic).settings
+    if settings["renderer"] != "NetworkManager":
+        # networkd changes what it has read of; why it is not told so once more is said in networkd.py.
+        settle = ("networkctl", "reconfigure", nic)
+        return _Daemon(("networkctl", "reload"), free=freed(nic, bridge), settle=(settle,))
+    up = ("nmcli", "--wait", "10", "connection", "up", settings["connection.id"], "ifname", nic)
+    return _Daemon(
+        ("nmcli", "connection", "reload"),
+        # It takes a bridge away whose profile is gone.
+        free=(up,),
+        # The bridge gets its port last.
+        make=(up, wait_until_up(bridge)),
+        change=(up,),
+        waits=True,
+        files=waiting(),
+    )
 
 
 def _sweep(folder: str) -> Argv:
