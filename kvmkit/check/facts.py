@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -239,7 +238,8 @@ def _qemu_conf(lines: list[str]) -> dict[str, str]:
 
 
 def _os(pairs: dict[str, str]) -> OperatingSystem:
-    said = {name: " ".join(shlex.split(value)) for name, value in pairs.items()}
+    # A release file from before os-release has no quotes, and may have an apostrophe.
+    said = {name: value.strip("\"'") for name, value in pairs.items()}
     return OperatingSystem(
         id=said.get("ID", ""),
         like=tuple(said.get("ID_LIKE", "").split()),

@@ -231,9 +231,10 @@ def test_the_default_pool_and_network_are_looked_for_by_their_files(etc: Path) -
     }
 
 
-def test_a_host_from_before_os_release(etc: Path) -> None:
-    (etc / "etc/redhat-release").write_text("CentOS release 6.10 (Final)\n")
+@pytest.mark.parametrize("release", ["CentOS release 6.10 (Final)", "Pat's release 1"])
+def test_a_host_from_before_os_release(etc: Path, release: str) -> None:
+    (etc / "etc/redhat-release").write_text(f"{release}\n")
     (etc / "etc/os-release").symlink_to("/nowhere")
 
     os_facts = parse(probe(in_etc(etc))).os
-    assert (os_facts.id, os_facts.name) == ("", "CentOS release 6.10 (Final)")
+    assert (os_facts.id, os_facts.name) == ("", release)
