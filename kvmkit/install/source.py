@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 import urllib.request
@@ -22,21 +23,7 @@ from kvmkit.report import Check, Report, Status
 
 __all__ = ["check_source"]
 
-IMAGES = (
-    ".iso",
-    ".img",
-    ".qcow2",
-    ".raw",
-    ".xz",
-    ".gz",
-    ".bz2",
-    ".zst",
-    ".zip",
-    ".vmdk",
-    ".vhd",
-    ".vhdx",
-    ".vdi",
-)
+IMAGES = re.compile(r"\.(iso|img|qcow2|raw|xz|gz|bz2|zst|zip|vmdk|vhdx?|vdi)", re.IGNORECASE)
 """Endings by which one file is asked for, and not a tree; what it is, its content says."""
 SLOW = 10.0
 """Seconds for a MiB; an installer fetches hundreds of them."""
@@ -98,7 +85,7 @@ class _Found:
 
 def _is_image(url: str) -> bool:
     path = local_path(url)
-    return path.is_file() if path else PurePosixPath(urlsplit(url).path).suffix.lower() in IMAGES
+    return path.is_file() if path else bool(IMAGES.fullmatch(PurePosixPath(urlsplit(url).path).suffix))
 
 
 def _way(url: str) -> Iterator[Check]:
