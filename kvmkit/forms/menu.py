@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from kvmkit.apply import pending
 from kvmkit.bridge.frames import bridges
 from kvmkit.check.facts import read_facts
 from kvmkit.check.packages import missing_packages, package_manager
@@ -34,7 +35,7 @@ class Menu:
     Attributes
     ----------
     head : str
-        The host, and whether it answers.
+        The host, and whether it answers; below it each plan that was begun and not finished.
     entries : tuple
         The lines.
     """
@@ -49,7 +50,8 @@ class Menu:
 
     def _repr_markdown_(self) -> str:
         lines = [f"- **[{e.number}]** {e.text}: {_linked(e)}" for e in self.entries]
-        return "\n".join([f"`{self.head.replace('`', '')}`", "", *lines])
+        head = [f"`{line.replace('`', '')}`\n" for line in self.head.splitlines()]
+        return "\n".join([*head, *lines])
 
 
 def _linked(entry: Entry) -> str:
@@ -78,7 +80,11 @@ def menu(host: Host) -> Menu:
     '1 VM, 1 running'
     """
     state = _states(host)
-    head = state.get("why", f"{host.uri} answers")
+    begun = [
+        f"not finished: {plan.title}; kk.pending(host) shows it, kk.undo(host, {plan.id!r}) takes it back"
+        for plan in pending(host)
+    ]
+    head = "\n".join([state.get("why", f"{host.uri} answers"), *begun])
     entries = [
         (1, "configure the package source", "20-prepare-host", state.get("source", "")),
         (2, "install the KVM tools", "20-prepare-host", state.get("tools", "")),

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import kvmkit as kk
+from kvmkit.journal import Entry
 
 HOST = kk.connect("test:///default")
 MENU = importlib.import_module("kvmkit.forms.menu")  # whose name in the package is the function's
@@ -84,6 +85,17 @@ def test_the_menu_is_the_articles_with_links_and_the_hosts_state() -> None:
     assert kk.menu(HOST).entries[5].state == "1 shut off"
     assert kk.menu(HOST).entries[4].state == "1 VM, 0 running"
     assert menu.entries[1].state == "packages missing: 0; libvirt: running; rehearsed here"
+
+
+def test_the_menu_names_the_plan_that_was_begun_and_not_finished() -> None:
+    plan = kk.plan_vm(HOST, kk.VMSpec(name="web1"))
+    Entry.begin(plan)
+    menu = kk.menu(HOST)
+
+    assert f"not finished: create VM web1; kk.pending(host) shows it, kk.undo(host, '{plan.id}')" in repr(
+        menu
+    )
+    assert menu._repr_markdown_().count("`test:///default answers`\n\n`not finished: create VM web1;") == 1
 
 
 def test_the_menu_of_a_host_without_libvirt_leads_to_preparing_it() -> None:
