@@ -80,8 +80,9 @@ def plan_packages(host: Host, names: Sequence[str] = ()) -> Plan:
 
 
 def _plan(uri: str, manager: str, wanted: list[str], change: Change, *, practice: bool = False) -> Plan:
-    title = f"install {', '.join(wanted) or 'nothing'}"
-    if not wanted:
+    title = f"install {', '.join(wanted)}"
+    # A package of another name may provide what is asked for.
+    if not wanted or change == Change():
         return Plan(uri=uri, title="install packages", steps=())
     if change.removed:
         raise Conflict(

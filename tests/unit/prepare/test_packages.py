@@ -107,6 +107,10 @@ def test_the_plan_names_every_package_that_is_added(recorded: Callable[[str], st
     assert "--no-install-recommends" in shown["The command it stands for"]
 
 
+def test_what_another_package_provides_already_is_not_planned() -> None:
+    assert _plan("kvm1", "dnf", ["vim"], Change()).empty
+
+
 def test_a_single_package_is_spoken_of_as_one() -> None:
     plan = _plan("kvm1", "apt-get", ["qemu-utils"], Change({"qemu-utils": "1"}))
 
