@@ -17,7 +17,15 @@ from kvmkit.bridge.read import read_network
 from kvmkit.bridge.recipe import Recipe
 from kvmkit.bridge.script import FileChange, changes_of, taken_back
 from kvmkit.bridge.transaction import Standing, Transaction
-from kvmkit.errors import CommandFailed, CommandTimeout, Conflict, HostUnavailable, KvmkitError, RolledBack
+from kvmkit.errors import (
+    CommandFailed,
+    CommandTimeout,
+    Conflict,
+    HostUnavailable,
+    KvmkitError,
+    RolledBack,
+    WrongState,
+)
 from kvmkit.host import Host
 from kvmkit.plan import Step
 from kvmkit.prepare.files import fingerprint, look
@@ -131,6 +139,7 @@ class Keep:
                 return
             # A host that has lost its power between two files boots as it was: only files are to give back.
             back, now = Recipe(owner=back.owner, apply=(), restore=()), change.before
+        _nobody_else_on(host, change.after)
         files = taken_back(change.recipe, change.files, change.back)
         changes = [file for file in files if file.path in left or file.path not in written]
         _try(host, back, changes, (now, change.before), change.timeout)
@@ -252,6 +261,16 @@ def _unchanged(host: Host, change: Change) -> None:
     for path, content in look(_root(host), list(change.recipe.keep_files)).items():
         if not _as_planned_on(change, path, content):
             raise Conflict(f"{path} on {host.uri} was changed by somebody meanwhile; plan again")
+
+
+def _nobody_else_on(host: Host, bridge: Expected) -> None:
+    """Refuse to take a bridge from VMs that run on it."""
+    others = [port for port in read_network(host).ports_of(bridge.link) if port != bridge.port]
+    if others:
+        raise WrongState(
+            f"{', '.join(others)} of {host.uri} would be cut off, being in {bridge.link}, too: shut down the "
+            "VMs on it first"
+        )
 
 
 def _files_are(host: Host, change: Change) -> bool:

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 import kvmkit as kk
 from tests.lab.waiting import wait_until
 from tests.netlab.conftest import Booted
@@ -68,13 +70,17 @@ def test_a_lease_is_kept(leased: Owner, booted: Booted) -> None:
 
 def test_a_vm_on_the_bridge_gets_an_address_and_is_reached(simple: Owner, booted: Booted, lan: Lan) -> None:
     scene = booted(simple)
-    kk.apply(scene.plan(timeout=PATIENT))
+    report = kk.apply(scene.plan(timeout=PATIENT))
 
     with Guest() as guest:
         guest.plug_into(scene.machine, "br0")
         address = guest.ask_for_address()
 
         assert address
+        lan.client.run(["ping", "-n", "-c", "1", "-W", "10", address])
+        # Nor is it cut off.
+        with pytest.raises(kk.KvmkitError, match=r"vnet0 .*would be cut off"):
+            kk.undo(report)
         lan.client.run(["ping", "-n", "-c", "1", "-W", "10", address])
 
 
