@@ -27,9 +27,11 @@ def test_a_host_without_libvirt_is_reported_and_not_raised() -> None:
 
 def test_the_other_rows_are_this_machines() -> None:
     host = kk.connect(NOWHERE)
-    names = [check.check for check in judge_facts(read_facts(host))]
+    judged = judge_facts(read_facts(host))
+    checks = kk.check_host(host).checks
 
-    assert [check.check for check in kk.check_host(host).checks] == ["libvirt answers", *names]
+    assert [check.check for check in checks[1:]] == [check.check for check in judged]
+    assert [check.why for check in checks[1:]] == [check.why for check in judged]
     assert read_facts(host, only_kvm=True).cpu_flags == read_facts(host).cpu_flags
 
 
@@ -97,5 +99,7 @@ def test_it_calls_ssh_once_for_the_facts_and_once_for_libvirt(tmp_path: Path) ->
     report = kk.check_host(kk.connect(f"qemu+ssh://kvm1/system?command={ssh}&socket=/nowhere/libvirt-sock"))
 
     assert len(report.checks) == 24
+    [packages] = [check for check in report.checks if check.check == "packages"]
+    assert "virt-install" not in packages.why  # it describes VMs where runbooks run
     assert report.checks[0].status == "FAIL"
     assert (tmp_path / "calls").read_text().count("call") == 2
