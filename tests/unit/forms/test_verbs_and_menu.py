@@ -92,7 +92,9 @@ def test_the_menu_names_the_plan_that_was_begun_and_not_finished() -> None:
     Entry.begin(plan)
     menu = kk.menu(HOST)
 
-    told = f"not finished: create VM web1; kk.pending(host) shows it, kk.undo(host, '{plan.id}') takes it back"
+    told = (
+        f"not finished: create VM web1; kk.pending(host) shows it, kk.undo(host, '{plan.id}') takes it back"
+    )
     assert told in repr(menu).splitlines()
     assert menu._repr_markdown_().count("`test:///default answers`\n\n`not finished: create VM web1;") == 1
 
