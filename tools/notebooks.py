@@ -35,6 +35,7 @@ def run(path: Path) -> None:
             timeout=120,
             record_timing=False,
             coalesce_streams=True,  # how often a cell flushes what it prints differs from run to run
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],  # as run_runbook, and why, in runs/run.py
             resources={"metadata": {"path": str(path.parent)}},
         ).execute()
     for cell in loose:  # differs in each run: what an earlier one left will do, if it is of this cell
