@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -154,8 +155,7 @@ class Ssh:
         HostUnavailable
             When ssh itself failed: name, network, host key or login.
         """
-        # ssh hands the remote shell one string: every word is quoted, so that it stays one word.
-        bounded = shlex.join(["timeout", "-k", "5", str(timeout), *argv])
+        bounded = _one_line(["timeout", "-k", "5", str(timeout), *argv])
         start = time.monotonic()
         try:
             result = Local(self.host).run([*self.argv, "--", bounded], stdin, timeout + GRACE, follow)
@@ -171,6 +171,19 @@ class Ssh:
         if result.exit_code == TIMED_OUT or late:
             raise CommandTimeout(argv, TIMED_OUT, result.stdout, result.stderr, self.host)
         return result
+
+
+def _one_line(argv: Sequence[str]) -> str:
+    r"""Join words to the one line that ssh hands to the login shell there, be it csh or fish.
+
+    Quotes do not hold everything in each of them: no newline and no ``!`` in csh, and in fish ``\\`` is one
+    backslash, and ``\'`` a quote.
+    """
+    line = shlex.join(argv)
+    if not set(line) & set("\n!\\"):
+        return line
+    encoded = re.sub(rb"[^A-Za-z0-9]", lambda found: b"\\0%03o" % ord(found[0]), line.encode())
+    return f"""sh -c 'eval "exec $(printf %b "$0")"' '{encoded.decode()}'"""
 
 
 def _control_folder() -> Path:

@@ -171,8 +171,7 @@ class Host:
             No daemon answers.
         """
         run_event_loop()
-        self._look_for_ssh()
-        connection = _opened(self.uri)
+        connection = self._connected()
         connection.setKeepAlive(*KEEP_ALIVE)
         connection.registerCloseCallback(lambda *_: lost(), None)
         return connection
@@ -185,14 +184,23 @@ class Host:
             with contextlib.suppress(libvirt.libvirtError):
                 self._connection.getLibVersion()
                 return self._connection
-        self._look_for_ssh()
-        self._connection = _opened(self.uri)
+        self._connection = self._connected()
         return self._connection
 
-    def _look_for_ssh(self) -> None:
-        """Run a command: bounded in time and clear about keys and logins, which libvirt's ssh is not."""
+    def _connected(self) -> libvirt.virConnect:
+        # A command first: bounded in time and clear about keys and logins, which libvirt's ssh is not.
         if self.ssh and time.monotonic() - self._answered > JUST_NOW:
             self.run(["true"])
+        try:
+            return _opened(self.uri)
+        except HostUnavailable:
+            said = self.run(["true"]).stdout.strip() if self.ssh else ""
+            if not said:
+                raise
+            raise HostUnavailable(
+                f"the login shell on {self.uri} says {said.splitlines()[0][:80]!r} before any command, which "
+                "libvirt takes for its answer: have ~/.bashrc (or the like) there say that on terminals alone"
+            ) from None
 
 
 def connect(uri: str) -> Host:

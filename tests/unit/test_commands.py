@@ -1,6 +1,7 @@
 """Commands run with their arguments intact, and end in time whatever their children do."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -70,6 +71,15 @@ def test_all_nasty_arguments_at_once_start_no_second_command(
 
     assert result.stdout.split("\0")[:-1] == NASTY
     assert {path.name for path in set(tmp_path.iterdir()) - before} <= {"ssh.argv"}
+
+
+@pytest.mark.parametrize("argument", NASTY)
+def test_no_login_shell_sees_what_its_quotes_would_not_hold(argument: str) -> None:
+    """That csh and fish take such lines apart as sh does was seen with both, which test machines may lack."""
+    line = commands._one_line(["printf", "%s", argument])
+
+    assert not set("\n!") & set(line)
+    assert not re.search(r"\\[\\']", line)
 
 
 def test_the_command_reads_what_it_is_given(runner: Runner) -> None:

@@ -119,6 +119,21 @@ def test_a_daemon_that_is_down_is_told_with_what_to_do(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_login_shell_that_talks_is_told(tmp_path: Path) -> None:
+    """In place of ssh: libvirt, too, gets what the shell there says before any command."""
+    talking = tmp_path / "ssh"
+    talking.write_text(
+        '#!/bin/sh\necho Welcome to kvm1; while [ $# -gt 1 ]; do shift; done; exec sh -c "$1"\n'
+    )
+    talking.chmod(0o755)
+    host = kk.connect(f"qemu+ssh://root@kvm1/system?command={talking}")
+
+    with pytest.raises(
+        kk.HostUnavailable, match=r"shell on .* says 'Welcome to kvm1' before any command, .*bashrc"
+    ):
+        kk.vms(host)
+
+
 def test_libvirts_errors_are_in_its_words_with_the_host_and_not_printed(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
