@@ -10,12 +10,18 @@ from pydantic_core import PydanticCustomError
 
 from kvmkit.errors import InvalidSpec
 
-__all__ = ["Spec", "ip_address", "unshown"]
+__all__ = ["Spec", "ip_address", "shortened", "unshown"]
 
 
 def unshown(message: str) -> PydanticCustomError:
     """Give a validator's error about a value that must not be shown."""
     return PydanticCustomError("unshown", "{message}", {"message": message})
+
+
+def shortened(value: object, most: int) -> str:
+    """Show a value in at most so many characters."""
+    shown = repr(value)
+    return shown if len(shown) <= most else f"{shown[: most - 3]}…"
 
 
 def ip_address(value: str) -> str:
@@ -52,9 +58,7 @@ class Spec(BaseModel):
         messages = {}
         for item in error.errors(include_url=False):
             field = ".".join(str(part) for part in item["loc"]) or "spec"
-            value = repr(item["input"])
-            shown = value if len(value) <= 60 else f"{value[:57]}…"
             secret = field in cls.model_fields and cls.model_fields[field].exclude
-            head = "" if secret or item["type"] == "unshown" else f"{shown}: "
+            head = "" if secret or item["type"] == "unshown" else f"{shortened(item['input'], 60)}: "
             messages[field] = f"{head}{item['msg'].removeprefix('Value error, ')}"
         return messages

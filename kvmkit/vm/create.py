@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from kvmkit.errors import InvalidSpec
 from kvmkit.host import Host
 from kvmkit.journal import taken_up
 from kvmkit.plan import Plan, Step
+from kvmkit.spec import shortened
 from kvmkit.vm.describe import Described, Disk, describe, log_path
 from kvmkit.vm.needs import Needs, read_needs
 from kvmkit.vm.spec import VMSpec
@@ -89,7 +90,7 @@ def decide(host: Host, spec: VMSpec) -> Decided:
     needs, kvm = read_needs(host, spec), read_facts(host, only_kvm=True)
     problems: dict[str, str] = {}
     for name, text in (*_problems(spec, needs), *_closed(spec, needs, *qemu_user(kvm))):
-        problems.setdefault(name, f"{_short(getattr(spec, name))}: {text}")
+        problems.setdefault(name, f"{shortened(getattr(spec, name), 80)}: {text}")
     if problems:
         raise InvalidSpec(problems)
     usable, reason = usable_kvm(kvm)
@@ -177,11 +178,6 @@ def _title(spec: VMSpec) -> str:
     return f"create VM {spec.name}"
 
 
-def _short(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 80 else f"{shown[:77]}…"
-
-
 def _volume_name(spec: VMSpec, needs: Needs) -> str:
     return f"{spec.name}.qcow2" if needs.pools[spec.pool].type in FILE_POOLS else spec.name
 
@@ -253,7 +249,7 @@ def vm_notes(spec: VMSpec, decided: Decided) -> Iterator[str]:
         yield f"whoever can reach {spec.vnc_listen} sees and uses its screen without a password"
 
 
-def _some(names: object) -> str:
-    listed = sorted(names)  # type: ignore[call-overload]
+def _some(names: Iterable[str]) -> str:
+    listed = sorted(names)
     more = f" and {len(listed) - 20} more" if len(listed) > 20 else ""
     return (", ".join(listed[:20]) or "none") + more

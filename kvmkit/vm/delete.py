@@ -18,6 +18,7 @@ from kvmkit.vm.ownership import (
     backing_files,
     definitions,
     disk_paths,
+    each_volume,
     has_uefi_variables,
     kept_of,
     owned_disks,
@@ -98,10 +99,8 @@ def _read(connection: libvirt.virConnect, dom: libvirt.virDomain) -> Found:
     kept = kept_of(dom)
     xml = kept["xml"]
     others, backing = definitions(connection, but=dom.name()), backing_files(connection)
-    volumes: dict[str, tuple[str, str]] = {}
-    for pool in connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
-        paths = {v.path(): (pool.name(), v.name()) for v in pool.listAllVolumes()}
-        volumes |= {path: paths[path] for path in disk_paths(xml) if path in paths}
+    known = {volume.path(): (pool, volume.name()) for pool, volume in each_volume(connection)}
+    volumes = {path: known[path] for path in disk_paths(xml) if path in known}
     return Found(
         name=dom.name(),
         uuid=dom.UUIDString(),
@@ -142,9 +141,9 @@ def _undefine(found: Found, *, delete_storage: bool) -> Step:
     others = "".join(f" and its {len(found.kept[kind])} {kind}" for kind in kinds)
     args = {"name": found.name, "uuid": found.uuid, "keep": not delete_storage} | found.kept
     # libvirt never hands a screen's password out with the XML, and it is not for the journal either.
-    password = "(a password of its screen is to be set anew)"  # noqa: S105 - no password
+    anew = "(a password of its screen is to be set anew)"
     back = f", with its {' and '.join(kinds)}" if kinds else ""
-    undo = f"define it again{back} {password}"
+    undo = f"define it again{back} {anew}"
     title = f"undefine VM {found.name}{others}"
     return Step(action="vm-undefine", title=title, undo="" if lost else undo, lost=lost, args=args)
 

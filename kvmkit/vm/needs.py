@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import posixpath
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 import libvirt
 
+from kvmkit.errors import Unsupported
 from kvmkit.host import Host
 from kvmkit.vm.describe import log_path
 from kvmkit.vm.ownership import backing_files, chain, definitions, disk_paths
@@ -119,7 +122,7 @@ def read_needs(host: Host, spec: VMSpec) -> Needs:
     touched.append(log_path(spec.name))
     if spec.pool in pools:
         touched.append(f"{pools[spec.pool].path}/{spec.name}")
-    told = _ask(host, [path for path in touched if path.startswith("/")])
+    told = _ask(host, [path for path in touched if path.startswith("/")], spec.bridge)
     return replace(
         seen,
         image_writers=writers,
@@ -159,9 +162,17 @@ def _vnc_ports(others: dict[str, str]) -> dict[int, str]:
     return found
 
 
-def _ask(host: Host, paths: list[str]) -> dict[str, tuple[str, ...]]:
+def _ask(host: Host, paths: list[str], bridge: str) -> dict[str, tuple[str, ...]]:
     kinds = ("bridge", "file", "folder")
-    if host.practice:  # the practice host has no files but its volumes, and no bridge
-        return dict.fromkeys(kinds, ())
+    if host.practice:  # it has no files but its volumes
+        return dict.fromkeys(kinds, ()) | {"bridge": _practice_bridges(host) if bridge else ()}
     told = [line.split(" ", 1) for line in host.run(["sh", "-c", _FILES, "sh", *paths]).stdout.splitlines()]
     return {kind: tuple(text for label, text in told if label == kind) for kind in kinds}
+
+
+def _practice_bridges(host: Host) -> tuple[str, ...]:
+    """Name the bridges of its network, which is made for who asks, in namespaces that /sys is not of."""
+    with contextlib.suppress(Unsupported):
+        told = host.networked().run(["ip", "-json", "link", "show", "type", "bridge"]).stdout
+        return tuple(link["ifname"] for link in json.loads(told or "[]"))
+    return ()

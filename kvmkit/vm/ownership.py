@@ -17,6 +17,7 @@ __all__ = [
     "definition",
     "definitions",
     "disk_paths",
+    "each_volume",
     "has_uefi_variables",
     "kept_of",
     "made_by",
@@ -110,13 +111,14 @@ def has_uefi_variables(xml: Any) -> bool:
 
 def backing_files(connection: libvirt.virConnect) -> dict[str, str]:
     """Map each volume that lies on top of an image to that image, over all active pools."""
-    backing = {}
+    below = ((volume, parse(volume.XMLDesc())) for _, volume in each_volume(connection))
+    return {volume.path(): path for volume, xml in below if (path := xml.findtext("backingStore/path"))}
+
+
+def each_volume(connection: libvirt.virConnect) -> Iterator[tuple[str, libvirt.virStorageVol]]:
+    """Give the volumes of all active pools, each with the name of its pool."""
     for pool in connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
-        for volume in pool.listAllVolumes():
-            below = parse(volume.XMLDesc()).findtext("backingStore/path")
-            if below:
-                backing[volume.path()] = below
-    return backing
+        yield from ((pool.name(), volume) for volume in pool.listAllVolumes())
 
 
 def users_of(path: str, definitions: Mapping[str, str], backing: Mapping[str, str]) -> list[str]:

@@ -183,6 +183,20 @@ def test_a_disk_that_another_vm_has_come_to_use_is_kept(host: kk.Host) -> None:
     assert state(host) == before
 
 
+def test_a_volume_that_somebody_made_anew_is_not_deleted_by_undo(host: kk.Host, create_plan: kk.Plan) -> None:
+    kk.apply(create_plan)
+    with host.changing("make it anew") as connection:
+        pool = connection.storagePoolLookupByName("default")
+        pool.storageVolLookupByName("web1.qcow2").delete()
+        pool.createXML("<volume><name>web1.qcow2</name><capacity unit='GiB'>11</capacity></volume>")
+    words = r"volume web1\.qcow2 .* somebody changed it, or made it anew; it is left alone"
+    with pytest.raises(kk.ApplyFailed, match=words):
+        kk.undo(host, create_plan.id)
+
+    assert kk.volumes(host).loc["web1.qcow2", "capacity_gib"] == 11
+    assert list(kk.vms(host).index) == ["demo"]
+
+
 def test_a_name_taken_since_planning_is_left_alone(host: kk.Host, create_plan: kk.Plan) -> None:
     with host.changing("take the name") as connection:
         connection.defineXML(
