@@ -124,7 +124,8 @@ guards() {
     echo "### zones"
     have firewall-cmd && echo "default $(bounded firewall-cmd --get-default-zone)" && bounded firewall-cmd --get-active-zones
     echo "### transactions"
-    ls -d /run/kvmkit/trial 2>/dev/null
+    # One that was killed before it had a watchdog is none.
+    ls /run/kvmkit/trial/armed 2>/dev/null
 }
 
 # The way to each gateway, DNS server and the SSH client ($1); with `reach` ($2), whether it answers.

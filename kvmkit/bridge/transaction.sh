@@ -67,6 +67,8 @@ start() { # ID SECONDS; standard input: lines of a name and its content in base6
     fi
     cd "$trial" || exit
     trap 'rm -rf "$trial"; rmdir "$home" 2>/dev/null' EXIT
+    # Else it would end without that.
+    trap 'exit 1' HUP INT TERM
     echo $$ >starter
     echo "$1" >id
     name=

@@ -104,6 +104,14 @@ def test_keeping_goes_on_where_a_killed_watchdog_stopped(booted: Booted) -> None
     scene.nothing_left()
 
 
+def test_a_trial_that_was_killed_while_it_was_sent_is_in_nobodys_way(booted: Booted) -> None:
+    scene = booted(Iproute2())
+    scene.machine.run(["mkdir", "-p", f"{RUN}/trial"])
+
+    assert kk.apply(scene.plan(timeout=PATIENT)).ok
+    scene.nothing_left()
+
+
 def test_a_trial_that_is_not_sent_whole_changes_nothing(booted: Booted) -> None:
     scene = booted(Iproute2())
     change = change_of(scene.plan())

@@ -92,7 +92,9 @@ def test_bridges_rules_and_several_next_hops(sandbox: Sandbox) -> None:
 
 def test_a_trial_that_nobody_has_decided_is_seen(sandbox: Sandbox) -> None:
     assert sandbox.run(["mkdir", "-p", "/run/kvmkit/trial"], "", 30).exit_code == 0
-    assert read(sandbox, "").transactions == ("/run/kvmkit/trial",)
+    assert read(sandbox, "").transactions == ()
+    assert sandbox.run(["touch", "/run/kvmkit/trial/armed"], "", 30).exit_code == 0
+    assert read(sandbox, "").transactions == ("/run/kvmkit/trial/armed",)
 
 
 def test_who_is_defined_on_a_link_is_found_in_libvirts_files(sandbox: Sandbox) -> None:

@@ -109,7 +109,7 @@ networks = st.builds(
     rules=mostly((), ("IPv4: priority 100",)),
     eap=mostly(frozenset(), frozenset({"eth1"})),
     checkpoints=mostly(0, 1),
-    transactions=mostly((), ("/run/kvmkit/trial",)),
+    transactions=mostly((), ("/run/kvmkit/trial/armed",)),
     machine=mostly("", "kvm"),
     ways=st.dictionaries(
         st.sampled_from(["10.5.0.1", "10.7.0.1"]), st.builds(Way, names, st.sampled_from([True, False, None]))

@@ -133,7 +133,7 @@ def test_a_refusal_names_field_value_and_reason(on: On) -> None:
 
 def test_a_network_that_is_on_trial_is_busy(on: On) -> None:
     with pytest.raises(kk.Busy, match="on trial"):
-        kk.plan_bridge(on(unmanaged(transactions=("/run/kvmkit/trial",))), kk.BridgeSpec(nic="eth0"))
+        kk.plan_bridge(on(unmanaged(transactions=("/run/kvmkit/trial/armed",))), kk.BridgeSpec(nic="eth0"))
 
 
 def test_policy_rules_are_unsupported_whatever_the_spec(on: On) -> None:
