@@ -80,12 +80,10 @@ class CreateVolume:
         untouched = int(found.findtext("allocation") or 0) <= UNTOUCHED
         if same and (state in ("done", "undoing") or (state == "started" and untouched)):
             return True
-        where = f"volume {name} is already in pool {pool} of {host.uri} and was not made by this plan"
         if state in ("done", "undoing"):
-            if state in ("done", "undoing"):
             raise Conflict(
-                f"volume {name} in pool {pool} of {host.uri} has another size, or another image below it, than "
-                "this plan gave it: somebody changed it, or made it anew; it is left alone"
+                f"volume {name} in pool {pool} of {host.uri} has another size, or another image below it, "
+                "than this plan gave it: somebody changed it, or made it anew; it is left alone"
             )
         raise Conflict(f"volume {name} is already in pool {pool} of {host.uri} and was not made by this plan")
 
