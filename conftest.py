@@ -2,7 +2,9 @@
 
 import os
 import signal
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,9 +43,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def fresh_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def fresh_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give each test a state folder of its own, and so a fresh practice host and an empty journal."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    yield
+    # Its network is the process's, and would be the next one's.
+    if practice := sys.modules.get("kvmkit.practice"):
+        practice.fresh_practice_host()
 
 
 @pytest.hookimpl(tryfirst=True)

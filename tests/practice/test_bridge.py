@@ -81,6 +81,14 @@ def test_undo_in_another_life_of_the_host_has_nothing_to_do(host: kk.Host) -> No
     assert kk.bridges(host).empty
 
 
+def test_a_vm_is_put_on_the_bridge_that_was_made(host: kk.Host) -> None:
+    kk.apply(kk.plan_bridge(host, SPEC))
+
+    assert kk.apply(kk.plan_vm(host, kk.VMSpec(name="web1", bridge="br0"))).ok
+    bridged, _, _ = str(kk.topology(host)).partition("virbr0")
+    assert "VM web1: running" in bridged
+
+
 def test_where_the_machine_allows_no_network_a_bridge_is_rehearsed(tmp_path: Path) -> None:
     kk.fresh_practice_host()
     unshare = tmp_path / "unshare"
