@@ -26,6 +26,14 @@ def test_cells_run_in_any_order_meet_their_own_form_and_gate(path: Path) -> None
     assert len(names) == len(set(names))
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_cell_that_an_unattended_run_stops_in_has_a_name(path: Path) -> None:
+    """RunFailed names it; what an editor makes up says nothing."""
+    ids = [cell.id for cell in nbformat.read(path, as_version=4).cells]
+
+    assert [made_up for made_up in ids if re.fullmatch("[0-9a-f-]{8,}", made_up)] == []
+
+
 def test_ids_of_widgets_and_versions_are_left_out() -> None:
     """Two runs' worth of ids of one form, the second with a widget that no cell shows."""
     texts: list[str] = []
