@@ -96,8 +96,8 @@ def wait_for(host: Host, name: str, what: str, timeout: float = 600) -> Waited:
         It has not come in time; says what was seen last.
     Unsupported
         On the practice host, but for ``"address"``; the VM has no channel for an agent, or no console log.
-    NotFound, HostUnavailable
-        There is no such VM; the host does not answer any more.
+    NotFound, InvalidSpec, HostUnavailable
+        There is no such VM; `what` is blank; the host does not answer any more.
 
     Examples
     --------
