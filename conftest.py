@@ -49,7 +49,7 @@ def fresh_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     yield
     # Its network is the process's, and would be the next one's.
     if practice := sys.modules.get("kvmkit.practice"):
-        practice.fresh_practice_host()
+        practice.end_sandbox()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -28,7 +28,7 @@ from lxml import etree
 from kvmkit.sandbox import Sandbox
 from kvmkit.state import own_folder, state_folder, write_whole
 
-__all__ = ["Practice", "fresh_practice_host", "recorded"]
+__all__ = ["Practice", "end_sandbox", "fresh_practice_host", "recorded"]
 
 _TEST = "http://libvirt.org/schemas/domain/test/1.0"
 
@@ -53,7 +53,7 @@ def fresh_practice_host() -> None:
     >>> list(kk.vms(kk.connect("test:///default")).index)
     ['demo']
     """
-    _end_sandbox()
+    end_sandbox()
     shutil.rmtree(state_folder() / "practice", ignore_errors=True)
     shutil.rmtree(state_folder() / "journal" / "test%3A%2F%2F%2Fdefault", ignore_errors=True)
 
@@ -62,7 +62,8 @@ _sandboxes: list[Sandbox] = []
 """The one that this process has, if any."""
 
 
-def _end_sandbox() -> None:
+def end_sandbox() -> None:
+    """End the network that this process has, if any."""
     while _sandboxes:
         _sandboxes.pop().end()
 
@@ -92,7 +93,7 @@ class Practice:
             The machine allows none.
         """
         if not (_sandboxes and _sandboxes[0].stands):
-            _end_sandbox()
+            end_sandbox()
             _sandboxes.append(Sandbox())
         return _sandboxes[0]
 
