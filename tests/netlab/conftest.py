@@ -14,6 +14,8 @@ from tests.netlab.unmanaged import Ifupdown, Iproute2
 
 SIMPLE: tuple[Owner, ...] = (Iproute2(), Ifupdown(), NetworkManager(), Networkd(), Netplan(Networkd()))
 """The article's host: one address, one gateway."""
+LASTING = SIMPLE[1:]
+"""Those that write a bridge to the disk."""
 MANY: tuple[Owner, ...] = (
     Iproute2(many=True),
     Ifupdown(many=True),
@@ -45,7 +47,12 @@ def booted(lan: Lan) -> Iterator[Booted]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give each owner of a NIC every test that asks for one."""
-    for name, owners in (("simple", SIMPLE), ("every", (*SIMPLE, *MANY)), ("leased", LEASED)):
+    for name, owners in (
+        ("simple", SIMPLE),
+        ("lasting", LASTING),
+        ("every", (*SIMPLE, *MANY)),
+        ("leased", LEASED),
+    ):
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, owners, ids=_id)
 
