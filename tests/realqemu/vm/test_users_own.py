@@ -32,7 +32,7 @@ def test_a_vm_of_ones_own_is_made_looked_at_and_deleted(world: World, session: k
     plan = kk.plan_vm(session, kk.VMSpec(name="own", memory_mib=64, disk_gib=1, network=""))
     report = kk.apply(plan)
 
-    assert kk.vms(session).loc["own", ["state", "memory_mib"]].to_list() == ["running", 64]
+    assert kk.vms(session).loc[["own"], ["state", "memory_mib"]].values.tolist() == [["running", 64]]
     owner = world.lab.run(["stat", "-c", "%U", f"{IMAGES}/own.qcow2"]).stdout
     assert owner == f"{USER}\n"
     assert kk.screenshot(session, "own").width > 0
