@@ -134,15 +134,18 @@ class Keep:
         written, back, now = change.recipe.keep_files, change.back, change.after
         found = look(_root(host), list({**written, **back.keep_files}))
         left = [path for path, content in found.items() if not _as_planned_on(change, path, content)]
+        files = taken_back(change.recipe, change.files, back)
+        copies = look(_root(host), [file.source for file in files if file.source])
+        begun = [file for file in files if file.path in left or copies.get(file.source) is not None]
         if _holds(host, change.before):
-            if not left:
+            if not begun:
                 return
             # A host that has lost its power between two files boots as it was: only files are to give back.
             back, now = Recipe(owner=back.owner, apply=(), restore=()), change.before
+        else:
+            begun = [file for file in files if file in begun or file.path not in written]
         _nobody_else_on(host, change.after)
-        files = taken_back(change.recipe, change.files, change.back)
-        changes = [file for file in files if file.path in left or file.path not in written]
-        _try(host, back, changes, (now, change.before), change.timeout)
+        _try(host, back, begun, (now, change.before), change.timeout)
         standing = _ended(host, back, "keep")
         if standing.state != "kept":
             raise RolledBack(f"the bridge is still there: {standing.told}")

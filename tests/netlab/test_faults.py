@@ -45,6 +45,13 @@ mount -o remount,size="$(df -k --output=used "$1" | tail -n 1 | tr -d ' ')k" "$1
 """
 """Makes a folder one that has no space left."""
 
+several_files = pytest.mark.parametrize(
+    "owner",
+    [NetworkManager(), Networkd(), Netplan(Networkd())],
+    ids=["NetworkManager", "networkd", "netplan"],
+)
+"""Those who keep a bridge in more than one file; netplan with a lease."""
+
 Ask = Callable[[kk.Step, float], bool]
 
 
@@ -180,28 +187,21 @@ def test_a_reboot_before_the_confirmation(simple: Owner, booted: Booted) -> None
     assert "nothing is on trial" in said
 
 
-def test_a_disk_that_is_full_when_it_is_to_be_kept(simple: Owner, booted: Booted) -> None:
-    scene = booted(simple)
-    plan = scene.plan(timeout=PATIENT)
-    if not change_of(plan).recipe.keep_files:
-        pytest.skip(f"{simple.name} writes nothing")
-    folder = FOLDERS[simple.name]
+def test_a_disk_that_is_full_when_it_is_to_be_kept(lasting: Owner, booted: Booted) -> None:
+    scene = booted(lasting)
+    folder = FOLDERS[lasting.name]
 
     def fill(step: kk.Step, seconds: float) -> bool:
         scene.machine.run(["sh", "-ec", FULL, "sh", folder])
         return True
 
-    said = fails(scene, plan, fill)
+    said = fails(scene, scene.plan(timeout=PATIENT), fill)
 
     assert "could not be kept" in said
     assert "No space left on device" in said
 
 
-@pytest.mark.parametrize(
-    "owner",
-    [NetworkManager(), Networkd(), Netplan(Networkd())],
-    ids=["NetworkManager", "networkd", "netplan"],
-)
+@several_files
 def test_a_power_cut_between_two_files(owner: Owner, booted: Booted, lan: Lan) -> None:
     scene = booted(owner, dhcp=True)
     address, plan = scene.machine.address, scene.plan(timeout=PATIENT)
@@ -222,25 +222,28 @@ def test_a_power_cut_between_two_files(owner: Owner, booted: Booted, lan: Lan) -
         written(scene.machine, last)
 
 
-@pytest.mark.parametrize(
-    "owner",
-    [NetworkManager(), Networkd(), Netplan(Networkd())],
-    ids=["NetworkManager", "networkd", "netplan"],
-)
-def test_what_a_power_cut_left_half_kept_is_taken_back(owner: Owner, booted: Booted) -> None:
+@several_files
+def test_what_a_power_cut_left_in_between_is_given_back(owner: Owner, booted: Booted) -> None:
     scene = booted(owner, dhcp=True)
     plan = scene.plan(timeout=PATIENT)
     change = change_of(plan)
 
-    def lose_power(step: kk.Step, seconds: float) -> bool:
-        for file in changes_of(change.recipe, change.files)[:-1]:
+    def lose_power(files: list[FileChange]) -> bool:
+        for file in files[:-1]:
             written(scene.machine, file)
         scene.machine.reboot()
         return True
 
-    said = fails(scene, plan, lose_power)
+    said = fails(scene, plan, lambda step, seconds: lose_power(changes_of(change.recipe, change.files)))
 
     assert "nothing is on trial" in said
+
+    report = kk.apply(plan)
+    lose_power(taken_back(change.recipe, change.files, change.back))
+
+    assert kk.undo(report).ok
+    scene.as_before()
+    scene.nothing_left()
 
 
 def written(machine: LanHost, file: FileChange) -> None:
