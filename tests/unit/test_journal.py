@@ -155,10 +155,11 @@ def test_a_place_that_cannot_be_used_is_named(tmp_path: Path, monkeypatch: pytes
             use()
 
     (tmp_path / "file").touch()
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
-    for use in (lambda: note_act(URI, "start VM a"), lambda: history_frame(URI)):
-        with pytest.raises(KvmkitError, match=r"^cannot use /.*/kvmkit, .*: Not a directory\."):
-            use()
+    with monkeypatch.context() as patched:
+        patched.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+        for use in (lambda: note_act(URI, "start VM a"), lambda: history_frame(URI)):
+            with pytest.raises(KvmkitError, match=r"^cannot use /.*/kvmkit, .*: Not a directory\."):
+                use()
 
 
 def test_a_lock_that_cannot_be_had_is_no_other_process(tmp_path: Path) -> None:
