@@ -92,10 +92,10 @@ def served(folder: Path) -> Iterator[Server]:
 
 
 def _opened(folder: Path, process: subprocess.Popen[bytes]) -> Path:
-    """Wait for the file that Jupyter has the browser open: it leads to the notebook named, with the token."""
+    """Wait for the file that Jupyter has the browser open: it leads where the printed URL does."""
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        for path in (folder / "runtime").glob("jpserver-file-to-run-*-open.html"):
+        for path in (folder / "runtime").glob("jpserver-*-open.html"):
             return path
         time.sleep(0.1)
     raise AssertionError(f"JupyterLab did not start: {(folder / 'log').read_text()}")
