@@ -15,16 +15,14 @@ from kvmkit.plan import Plan, Step
 from kvmkit.vm.describe import log_files
 from kvmkit.vm.facts import domain
 from kvmkit.vm.ownership import (
-    backing_files,
-    definitions,
     disk_paths,
     each_volume,
     has_uefi_variables,
     kept_of,
     owned_disks,
-    users_of,
 )
 from kvmkit.vm.storage import delete_volume
+from kvmkit.vm.uses import read_uses
 from kvmkit.vm.xml import parse
 
 __all__ = ["plan_undefine"]
@@ -89,18 +87,18 @@ def plan_undefine(host: Host, name: str, *, delete_storage: bool = False) -> Pla
             raise WrongState(
                 f"VM {name} on {host.uri} is transient: it is gone when it is shut down, kk.shutdown"
             )
-        found = _read(connection, dom)
+        found = _read(host, connection, dom)
     steps = [*_steps(found, delete_storage=delete_storage)]
     notes = tuple(_kept(found)) if delete_storage else ("its disks are kept",)
     return Plan(uri=host.uri, title=title, steps=tuple(steps), notes=notes, shown={"Its XML": found.xml})
 
 
-def _read(connection: libvirt.virConnect, dom: libvirt.virDomain) -> Found:
+def _read(host: Host, connection: libvirt.virConnect, dom: libvirt.virDomain) -> Found:
     kept = kept_of(dom)
     xml = kept["xml"]
-    others, backing = definitions(connection, but=dom.name()), backing_files(connection)
     known = {volume.path(): (pool, volume.name()) for pool, volume in each_volume(connection)}
     volumes = {path: known[path] for path in disk_paths(xml) if path in known}
+    uses = read_uses(host, connection, volumes, but=dom.name())
     return Found(
         name=dom.name(),
         uuid=dom.UUIDString(),
@@ -109,7 +107,7 @@ def _read(connection: libvirt.virConnect, dom: libvirt.virDomain) -> Found:
         saved=bool(dom.hasManagedSaveImage()),
         kept=kept,
         volumes=volumes,
-        users={path: users_of(path, others, backing) for path in volumes},
+        users={path: uses.of(path) for path in volumes},
     )
 
 

@@ -12,8 +12,8 @@ from kvmkit.errors import Conflict
 from kvmkit.host import Host
 from kvmkit.plan import Step
 from kvmkit.vm.describe import Disk
-from kvmkit.vm.ownership import backing_files, definitions, users_of
 from kvmkit.vm.steps import Irreversible
+from kvmkit.vm.uses import read_uses
 from kvmkit.vm.xml import parse
 
 __all__ = ["GIB", "create_volume", "delete_volume", "find_volume"]
@@ -110,7 +110,7 @@ class DeleteVolume(Irreversible):
 def _delete(host: Host, volume: dict[str, Any]) -> None:
     """Delete a volume after a last look at who uses it."""
     with host.changing(f"delete volume {volume['name']}") as connection:
-        users = users_of(volume["path"], definitions(connection), backing_files(connection))
+        users = read_uses(host, connection, [volume["path"]]).of(volume["path"])
         if users:
             raise Conflict(
                 f"volume {volume['name']} is in use by {', '.join(users)} on {host.uri}; it is kept"

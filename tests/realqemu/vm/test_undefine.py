@@ -103,6 +103,41 @@ def test_without_its_storage_a_vm_comes_back_by_undo(world: World, host: kk.Host
 
 
 @pytest.mark.usefixtures("_small")
+@pytest.mark.parametrize("pools", [IMAGES, "/srv/elsewhere"])
+@pytest.mark.parametrize("named", ["itself", "by a link"])
+def test_a_disk_below_one_that_libvirt_has_not_seen_is_kept(
+    world: World, host: kk.Host, pools: str, named: str
+) -> None:
+    kk.destroy(host, "small")
+    below = DISK if named == "itself" else "/srv/images/small.qcow2"
+    world.lab.run(["mkdir", "-p", pools])
+    world.lab.run(["ln", "-sfn", IMAGES, "/srv/images"])
+    world.lab.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", below, f"{pools}/top"])
+    world.define("sharer", f"{pools}/top")
+
+    plan = delete(host)
+
+    assert any(note.startswith(f"{DISK} is kept: it is in use by VM sharer") for note in plan.notes)
+    assert world.file(DISK).is_file()
+    world.lab.run(["rm", f"{pools}/top", "/srv/images"])
+
+
+@pytest.mark.usefixtures("_small")
+def test_a_disk_is_kept_when_nobody_can_tell_what_another_one_lies_on(world: World, host: kk.Host) -> None:
+    kk.destroy(host, "small")
+    world.file("/srv/odd").write_text("no image")
+    world.define("odd", "/srv/odd", "/srv/gone")
+
+    plan = delete(host)
+
+    [note] = [
+        note for note in plan.notes if note.startswith(f"{DISK} is kept: it is in use by VM odd perhaps")
+    ]
+    assert "Image is not in qcow2 format" in note
+    assert world.file(DISK).is_file()
+
+
+@pytest.mark.usefixtures("_small")
 @pytest.mark.parametrize("named", ["by path", "by pool"])
 def test_a_disk_that_another_vm_uses_is_kept(world: World, host: kk.Host, named: str) -> None:
     kk.destroy(host, "small")
