@@ -67,7 +67,7 @@ class QemuConfSpec(Spec):
     vnc_listen : str
         Address that the screens of VMs without one of their own listen on.
     user, group : str
-        Account that QEMU runs as; ``+0`` is a number.
+        Account and group that QEMU runs as; ``+0`` is a number.
     dynamic_ownership : {"", "0", "1"}
         Whether libvirt gives a disk image to that account while its VM runs.
     other : str
