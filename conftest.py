@@ -1,5 +1,6 @@
 """What all tests share, doctests and runbooks included: state of their own, and nothing of the person's."""
 
+import atexit
 import os
 import signal
 import sys
@@ -18,17 +19,14 @@ _SCRATCH = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 def pytest_configure(config: pytest.Config) -> None:
     """Point everything that reads a person's own settings at an empty folder, for kernels too."""
     scratch = tempfile.TemporaryDirectory(prefix="kvmkit-tests-", ignore_cleanup_errors=True)
+    # Not by pytest_unconfigure, which workers of xdist do not call.
+    atexit.register(scratch.cleanup)
     config.stash[_SCRATCH] = scratch
     for name in ("XDG_STATE_HOME", "IPYTHONDIR", "JUPYTER_CONFIG_DIR"):
         os.environ[name] = str(Path(scratch.name, name.lower()))
     os.environ.update(LC_ALL="C.UTF-8", TZ="UTC")
     # A shell that starts them in the background has all that they start ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove that folder."""
-    config.stash[_SCRATCH].cleanup()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
