@@ -27,7 +27,7 @@ __all__ = ["Upload", "upload_volume"]
 HEAD = MIB
 """Bytes by which a volume that a killed process left is recognised."""
 REFRESH_SECONDS = 60
-"""How long libvirt has to look at the pool, which it does by itself after an upload."""
+"""How long libvirt has to look at the pool, which it may only do when nobody builds a volume there."""
 
 
 @dataclass(frozen=True)
@@ -189,11 +189,18 @@ def _send(connection: libvirt.virConnect, volume: libvirt.virStorageVol, file: I
 
 
 def _await_format(volume: libvirt.virStorageVol, wanted: str) -> None:
-    """Wait for libvirt to find out what was sent to it: what is put on top of it later has to know."""
+    """Have libvirt find out what was sent to it: what is put on top of it later has to know.
+
+    It looks at the pool by itself after an upload, but for one that it finds busy at that moment
+    (virStorageVolPoolRefreshThread in its storage_driver.c).
+    """
+    pool = volume.storagePoolLookupByVolume()
     deadline = time.monotonic() + REFRESH_SECONDS
     while parse(volume.XMLDesc()).find("target/format").get("type") != wanted:
         if time.monotonic() > deadline:
             raise Conflict(f"libvirt does not take volume {volume.name()} for {wanted}, which it is")
+        with contextlib.suppress(libvirt.libvirtError):  # it is busy still
+            pool.refresh(0)
         time.sleep(0.1)
 
 
