@@ -23,6 +23,8 @@ PRACTICE_URI = "test:///default"
 URIS = "test:///default (practice), qemu:///system, qemu:///session, qemu+ssh://USER@HOST[:PORT]/system"
 NAME = re.compile(r"[\w.:][\w.:-]*")
 """A host's name or address."""
+PASSWORD = re.compile(r":(?!//).*@", re.DOTALL)
+"""Where one may be, also in what is no URI."""
 OPENING = 60
 """Seconds that libvirt's daemon has to answer in; one that is started by its socket takes a while."""
 JUST_NOW = 10
@@ -243,7 +245,8 @@ def connect(uri: str) -> Host:
 
 
 def _runner(uri: str) -> Runner:
-    refused = InvalidURI(f"{uri!r} is not a URI kvmkit can use; use one of: {URIS}")
+    shown = PASSWORD.sub(":…@", uri)
+    refused = InvalidURI(f"{shown!r} is not a URI kvmkit can use; use one of: {URIS}")
     # urlsplit drops newlines and tabs, libvirt does not.
     if not uri.isprintable() or " " in uri:
         raise refused

@@ -63,6 +63,14 @@ def test_a_name_that_ssh_would_take_for_an_option_is_refused(name: str) -> None:
         kk.connect(f"qemu+ssh://{name}/system")
 
 
+@pytest.mark.parametrize("uri", ["qemu+ssh://root:hunter2@[kvm1/system", "qemu+ssh://root:a@b/hunter2 @kvm1"])
+def test_a_password_in_what_is_no_uri_is_not_repeated(uri: str) -> None:
+    with pytest.raises(kk.InvalidURI, match=r"root:…@\[?kvm1.* is not a URI") as caught:
+        kk.connect(uri)
+
+    assert "hunter2" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "uri", ["qemu+ssh://root:hunter2@kvm1/system", "qemu+ssh://root:hunter2@kvm1:x/system"]
 )
