@@ -10,7 +10,7 @@ PACKAGES = ("dnf", "rpm", "createrepo-c", "gnupg", "openssh-server", "iproute2")
 
 def path() -> Path:
     """Where the root of this recipe is, built or not."""
-    return cache("lab") / f"dnf-{digest(Path(__file__), Path(debian.__file__))}"
+    return cache("lab") / f"dnf-{digest(debian.SUITE, Path(__file__), Path(debian.__file__))}"
 
 
 def build() -> Path:

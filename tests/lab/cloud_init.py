@@ -10,7 +10,7 @@ PACKAGES = ("cloud-init",)
 
 def path() -> Path:
     """Where the root of this recipe is, built or not."""
-    return cache("lab") / f"cloud-init-{digest(Path(__file__), Path(debian.__file__))}"
+    return cache("lab") / f"cloud-init-{digest(debian.SUITE, Path(__file__), Path(debian.__file__))}"
 
 
 def build() -> Path:

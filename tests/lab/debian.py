@@ -1,22 +1,24 @@
 """Debian root folders, made by mmdebstrap from the mirrors that this machine uses."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-SUITE = "bookworm"
+SUITE = os.environ.get("SUITE", "trixie")
+"""The release of Debian that the tests' machines run, by its code name; `SUITE=bookworm make test` takes another."""
 COMMANDS = ("mmdebstrap", "setpriv", "unshare", "chroot")
 """What it takes."""
 
 
-def bootstrap(target: Path, packages: Sequence[str]) -> None:
-    """Make a root folder with these packages and what they depend on; needs root and the mirror."""
+def bootstrap(target: Path, packages: Sequence[str], suite: str = SUITE) -> None:
+    """Make a root folder of a release with these packages and what they need; needs root and the mirror."""
     argv = [
         # A lock ends with its owner, so what it protects has to: mmdebstrap and all its children.
         *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount-proc", "--pid", "--fork", "--kill-child"),
         *("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}"),
-        *(SUITE, str(target), *_mirrors()),
+        *(suite, str(target), *mirrors(suite)),
     ]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=1800, check=False)
     if done.returncode:
@@ -24,7 +26,7 @@ def bootstrap(target: Path, packages: Sequence[str]) -> None:
         raise RuntimeError(f"mmdebstrap ended with {done.returncode}: {done.stderr.decode()}")
 
 
-def _mirrors() -> list[str]:
+def mirrors(suite: str) -> list[str]:
     """Sources lines for the Debian mirrors that this machine's apt uses; none: mmdebstrap has a default."""
     if shutil.which("apt-get") is None:
         return []
@@ -39,8 +41,10 @@ def _mirrors() -> list[str]:
     uris = dict(line.rsplit(" ", 1) for line in listed.splitlines())
     if not {"Debian", "Debian-Security"} <= uris.keys():
         return []
+    if suite == "sid":  # has neither updates nor security
+        return [f"deb {uris['Debian']} sid main"]
     return [
-        f"deb {uris['Debian']} {SUITE} main",
-        f"deb {uris['Debian']} {SUITE}-updates main",
-        f"deb {uris['Debian-Security']} {SUITE}-security main",
+        f"deb {uris['Debian']} {suite} main",
+        f"deb {uris['Debian']} {suite}-updates main",
+        f"deb {uris['Debian-Security']} {suite}-security main",
     ]

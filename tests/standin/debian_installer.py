@@ -25,7 +25,7 @@ SIGNATURE = "-----BEGIN PGP SIGNATURE-----"
 
 def unavailable() -> str:
     """Say why it cannot be had here; empty when it can."""
-    return "" if debian._mirrors() else "Debian's installer is fetched by apt from a Debian mirror: none here"
+    return "" if debian.mirrors("bookworm") else "Debian's installer is fetched by apt from a Debian mirror: none here"
 
 
 def build() -> Path:
@@ -47,7 +47,7 @@ def _make(archive: Path) -> None:
 
 
 def _fetch_index(scratch: Path, archive: Path) -> None:
-    source = debian._mirrors()[0]
+    source = debian.mirrors("bookworm")[0]
     (scratch / "sources.list").write_text(f"{source}/debian-installer\n")
     settings = [
         f"Dir::Etc::sourcelist={scratch}/sources.list",

@@ -54,7 +54,7 @@ READY = (
 def path(kind: str) -> Path:
     """Where the image of this recipe is, built or not."""
     machine = (*qemu.MACHINE, *qemu.NETWORK, *qemu.NIC, qemu.KERNEL_ARGS)
-    made_by = digest(Path(__file__), Path(debian.__file__), *machine, root.path().name)
+    made_by = digest(debian.SUITE, Path(__file__), Path(debian.__file__), *machine, root.path().name)
     return cache("vhost") / f"{kind}-{made_by}"
 
 
