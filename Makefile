@@ -13,10 +13,15 @@ URI ?= test:///default
 PARAMETERS ?=
 # For `make virtual-host`: ready; bare, on which libvirt and QEMU are not installed yet; or selinux.
 VHOST ?= ready
+# For `make soak`: how many rounds the commit shall have in all, and of which tiers (all unless some are named).
+ROUNDS ?= 10
+TIERS ?=
+# For `make matrix`: which part; without one the parts are listed.
+PART ?=
 # For `make acceptance-online`: the folder of a Debian mirror that has dists and pool, udebs included.
 MIRROR ?=
 
-.PHONY: help lab test acceptance acceptance-long acceptance-online virtual-host bench notebooks pictures docs lint lock clean system test-system
+.PHONY: help lab test soak matrix acceptance acceptance-long acceptance-online virtual-host bench notebooks pictures docs lint lock clean system test-system
 
 help: ## List what there is to make
 	@sed -n -e 's/%/NAME/' -e 's/^\([a-zA-Z-]*\):.* ## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -30,6 +35,12 @@ run-%: .venv/stamp ## Run a runbook without a person, such as run-10-check-host 
 
 test: test-system .venv/stamp $(XTERM) ## Set up what is missing, then run every test tier that this machine allows
 	$(BIN)/python tests/run.py
+
+soak: test-system .venv/stamp $(XTERM) ## Repeat tiers while the processors are busy, and count what fails: ROUNDS=10 TIERS="browser netlab"
+	$(BIN)/python -m tests.soak $(ROUNDS) $(TIERS)
+
+matrix: test-system .venv/stamp $(XTERM) ## Prove what multiplies, one PART at a time: each fault on each backend, Debian 12 …
+	$(BIN)/python -m tests.matrix $(PART)
 
 # The bound is for a machine on which the virtual host's images are not built yet; building is silent.
 # Two at a time: most of what a host does is one process after the other. By file, as the tests of one may share
