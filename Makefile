@@ -18,10 +18,12 @@ ROUNDS ?= 10
 TIERS ?=
 # For `make matrix`: which part; without one the parts are listed.
 PART ?=
+# For `make fresh`: root, user or container. SUITE, bookworm or trixie, is read by all tests.
+AS ?= root
 # For `make acceptance-online`: the folder of a Debian mirror that has dists and pool, udebs included.
 MIRROR ?=
 
-.PHONY: help lab test soak matrix acceptance acceptance-long acceptance-online virtual-host bench notebooks pictures docs lint lock clean system test-system
+.PHONY: help lab test soak matrix fresh acceptance acceptance-long acceptance-online virtual-host bench notebooks pictures docs lint lock clean system test-system
 
 help: ## List what there is to make
 	@sed -n -e 's/%/NAME/' -e 's/^\([a-zA-Z-]*\):.* ## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -41,6 +43,9 @@ soak: test-system .venv/stamp $(XTERM) ## Repeat tiers while the processors are 
 
 matrix: test-system .venv/stamp $(XTERM) ## Prove what multiplies, one PART at a time: each fault on each backend, Debian 12 …
 	$(BIN)/python -m tests.matrix $(PART)
+
+fresh: test-system .venv/stamp ## Try README's two commands on a machine without packages: AS=root, user or container
+	$(BIN)/python -m tests.fresh $(AS)
 
 # The bound is for a machine on which the virtual host's images are not built yet; building is silent.
 # Two at a time: most of what a host does is one process after the other. By file, as the tests of one may share

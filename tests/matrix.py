@@ -25,7 +25,7 @@ class Part:
 
 def pytest(*arguments: str) -> tuple[str, ...]:
     """Have two tests run at a time, those that `make test` leaves out included."""
-    return (sys.executable, "-m", "pytest", "-v", "-m", "", "-n", "2", "--dist", "worksteal", *arguments)
+    return (sys.executable, "-m", "pytest", "-v", "--all-rows", "-n", "2", "--dist", "worksteal", *arguments)
 
 
 def tiers(*names: str) -> tuple[str, ...]:
@@ -34,6 +34,8 @@ def tiers(*names: str) -> tuple[str, ...]:
 
 
 PARTS = {
+    "unit": Part("values that nobody thought of, many times as many", pytest("tests/unit")),
+    "crashes": Part("the practice host: killed at each record of the journal", pytest("tests/practice")),
     "netlab": Part("bridges: each fault with each owner of a card", pytest("tests/netlab")),
     "kills": Part(
         "VMs and installations: killed and failing at each point, each kind", pytest("tests/realqemu")

@@ -1,7 +1,7 @@
 """Repeats tiers while all processors are kept busy, and counts which tests fail by chance.
 
-`make soak ROUNDS=10 TIERS="browser netlab"`. The rounds of one commit are kept below build/soak and add up: when
-a run is ended early, the next one goes on until there are as many rounds as asked for.
+`make soak ROUNDS=10 TIERS="browser netlab"`. The rounds of one commit are kept below build/soak and add up:
+when a run is ended early, the next one goes on until there are as many rounds as asked for.
 """
 
 import argparse

@@ -46,7 +46,9 @@ SECTORS = 2 * 2**30 // SECTOR
 
 def path() -> Path:
     """Where the image of this recipe is, built or not."""
-    return cache("lab") / f"cloud-{digest(debian.SUITE, Path(__file__), Path(debian.__file__))}" / "cloud.qcow2"
+    return (
+        cache("lab") / f"cloud-{digest(debian.SUITE, Path(__file__), Path(debian.__file__))}" / "cloud.qcow2"
+    )
 
 
 def build() -> Path:

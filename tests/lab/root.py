@@ -17,7 +17,13 @@ PACKAGES = (
 
 def path() -> Path:
     """Where the root of this recipe is, built or not."""
-    recipe = (debian.SUITE, Path(__file__), Path(debian.__file__), Path(guest.__file__), *sorted(guest.FILES.iterdir()))
+    recipe = (
+        debian.SUITE,
+        Path(__file__),
+        Path(debian.__file__),
+        Path(guest.__file__),
+        *sorted(guest.FILES.iterdir()),
+    )
     return cache("lab") / digest(*recipe)
 
 

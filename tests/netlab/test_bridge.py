@@ -32,6 +32,7 @@ def routes_of(found: Picture, dev: str) -> list[str]:
     return sorted(" ".join(word for word in line if word not in ("dev", dev)) for line in words)
 
 
+@pytest.mark.multiplied(keep=5)
 def test_everything_moves_to_the_bridge_and_back(every: Owner, booted: Booted) -> None:
     scene = booted(every)
     plan = scene.plan(timeout=PATIENT)
@@ -55,6 +56,7 @@ def test_everything_moves_to_the_bridge_and_back(every: Owner, booted: Booted) -
     scene.nothing_left()
 
 
+@pytest.mark.multiplied
 def test_a_lease_is_kept(leased: Owner, booted: Booted) -> None:
     scene = booted(leased, dhcp=True)
     address = scene.machine.address
@@ -68,6 +70,7 @@ def test_a_lease_is_kept(leased: Owner, booted: Booted) -> None:
     scene.as_before()
 
 
+@pytest.mark.multiplied
 def test_a_vm_on_the_bridge_gets_an_address_and_is_reached(simple: Owner, booted: Booted, lan: Lan) -> None:
     scene = booted(simple)
     report = kk.apply(scene.plan(timeout=PATIENT))
@@ -84,6 +87,7 @@ def test_a_vm_on_the_bridge_gets_an_address_and_is_reached(simple: Owner, booted
         lan.client.run(["ping", "-n", "-c", "1", "-W", "10", address])
 
 
+@pytest.mark.multiplied
 def test_an_address_given_by_hand_instead_of_a_lease(leased: Owner, booted: Booted) -> None:
     scene = booted(leased, dhcp=True)
     # The one that one's own session comes to.
@@ -107,6 +111,7 @@ def test_a_card_that_was_down_is_down_again(booted: Booted) -> None:
     scene.as_before()
 
 
+@pytest.mark.multiplied
 def test_an_address_given_by_hand(simple: Owner, booted: Booted) -> None:
     scene = booted(simple)
     spec = {"addressing": "static", "address": f"{ADDRESS}/24", "gateway": GATEWAY}
@@ -137,6 +142,7 @@ def test_a_firewall_that_cuts_vms_off_is_told_with_what_mends_it(booted: Booted,
         lan.router.run(ping)
 
 
+@pytest.mark.multiplied
 def test_a_second_card_keeps_its_routes(simple: Owner, booted: Booted) -> None:
     scene = booted(simple)
     ip(
@@ -156,6 +162,7 @@ def test_a_second_card_keeps_its_routes(simple: Owner, booted: Booted) -> None:
     scene.as_before()
 
 
+@pytest.mark.multiplied
 def test_a_reboot_after_the_confirmation_keeps_it_where_somebody_has_written_it(
     simple: Owner, booted: Booted
 ) -> None:
@@ -172,6 +179,7 @@ def test_a_reboot_after_the_confirmation_keeps_it_where_somebody_has_written_it(
     scene.as_before()
 
 
+@pytest.mark.multiplied
 def test_what_a_bridge_was_made_of_comes_back_without_its_plan(simple: Owner, booted: Booted) -> None:
     scene = booted(simple)
     kk.apply(scene.plan(timeout=PATIENT))

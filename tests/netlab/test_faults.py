@@ -77,6 +77,7 @@ def fails(scene: Scene, plan: kk.Plan, ask: Ask | None = None) -> str:
     return str(failed.value)
 
 
+@pytest.mark.multiplied
 def test_a_wrong_address(simple: Owner, booted: Booted) -> None:
     scene = booted(simple)
     plan, outage = scene.plan_to("192.168.0.222/24", GATEWAY), Outage()
@@ -87,6 +88,7 @@ def test_a_wrong_address(simple: Owner, booted: Booted) -> None:
     outage.ends_in_time(said)
 
 
+@pytest.mark.multiplied
 def test_a_wrong_gateway(simple: Owner, booted: Booted) -> None:
     scene = booted(simple)
     plan = scene.plan(addressing="static", address=f"{ADDRESS}/24", gateway="192.168.0.254")
@@ -98,6 +100,7 @@ def test_a_wrong_gateway(simple: Owner, booted: Booted) -> None:
     outage.ends_in_time(said)
 
 
+@pytest.mark.multiplied
 def test_a_command_that_fails_half_way(simple: Owner, booted: Booted) -> None:
     scene = booted(simple)
     plan = altered(scene.plan(timeout=PATIENT), broken)
@@ -109,6 +112,7 @@ def test_a_command_that_fails_half_way(simple: Owner, booted: Booted) -> None:
     assert "nonsense" in said
 
 
+@pytest.mark.multiplied
 def test_a_command_that_hangs_half_way(simple: Owner, booted: Booted) -> None:
     scene = booted(simple)
     plan = altered(scene.plan(), lambda recipe: interrupted(recipe, ["sleep", "600"]))
@@ -119,6 +123,7 @@ def test_a_command_that_hangs_half_way(simple: Owner, booted: Booted) -> None:
     outage.ends_in_time(said)
 
 
+@pytest.mark.multiplied
 def test_a_caller_that_is_killed(simple: Owner, booted: Booted) -> None:
     scene = booted(simple)
     plan, outage = scene.plan(), Outage()
@@ -138,6 +143,7 @@ def test_a_caller_that_is_killed(simple: Owner, booted: Booted) -> None:
     scene.nothing_left()
 
 
+@pytest.mark.multiplied
 def test_nobody_confirms_until_it_is_too_late(simple: Owner, booted: Booted) -> None:
     scene = booted(simple)
     before = stalled()
@@ -153,6 +159,7 @@ def test_nobody_confirms_until_it_is_too_late(simple: Owner, booted: Booted) -> 
     assert "nobody confirmed in time" in said
 
 
+@pytest.mark.multiplied
 def test_a_person_says_no(simple: Owner, booted: Booted) -> None:
     scene = booted(simple)
 
@@ -161,6 +168,7 @@ def test_a_person_says_no(simple: Owner, booted: Booted) -> None:
     assert "not confirmed" in said
 
 
+@pytest.mark.multiplied
 def test_the_cable_is_pulled(simple: Owner, booted: Booted) -> None:
     scene = booted(simple)
 
@@ -175,6 +183,7 @@ def test_the_cable_is_pulled(simple: Owner, booted: Booted) -> None:
     assert "too late to keep it" in said
 
 
+@pytest.mark.multiplied
 def test_a_reboot_before_the_confirmation(simple: Owner, booted: Booted) -> None:
     scene = booted(simple)
 
@@ -187,6 +196,7 @@ def test_a_reboot_before_the_confirmation(simple: Owner, booted: Booted) -> None
     assert "nothing is on trial" in said
 
 
+@pytest.mark.multiplied
 def test_a_disk_that_is_full_when_it_is_to_be_kept(lasting: Owner, booted: Booted) -> None:
     scene = booted(lasting)
     folder = FOLDERS[lasting.name]
@@ -201,6 +211,7 @@ def test_a_disk_that_is_full_when_it_is_to_be_kept(lasting: Owner, booted: Boote
     assert "No space left on device" in said
 
 
+@pytest.mark.multiplied
 @several_files
 def test_a_power_cut_between_two_files(owner: Owner, booted: Booted, lan: Lan) -> None:
     scene = booted(owner, dhcp=True)
@@ -222,6 +233,7 @@ def test_a_power_cut_between_two_files(owner: Owner, booted: Booted, lan: Lan) -
         written(scene.machine, last)
 
 
+@pytest.mark.multiplied
 @several_files
 def test_what_a_power_cut_left_in_between_is_given_back(owner: Owner, booted: Booted) -> None:
     scene = booted(owner, dhcp=True)
@@ -262,6 +274,7 @@ def answers(lan: Lan, address: str) -> bool:
     return lan.client.run(["ping", "-n", "-c", "1", "-W", "2", address], check=False).returncode == 0
 
 
+@pytest.mark.multiplied
 def test_somebody_else_makes_the_bridge_meanwhile(simple: Owner, booted: Booted) -> None:
     scene = booted(simple)
     plan = scene.plan()
@@ -275,6 +288,7 @@ def test_somebody_else_makes_the_bridge_meanwhile(simple: Owner, booted: Booted)
         scene.plan()
 
 
+@pytest.mark.multiplied
 def test_one_trial_at_a_time(simple: Owner, booted: Booted) -> None:
     scene = booted(simple)
 

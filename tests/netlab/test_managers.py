@@ -34,6 +34,7 @@ def network_of(found: dict[str, Any]) -> dict[str, Any]:
     return {name: found[name] for name in ("links", "routes")}
 
 
+@pytest.mark.multiplied
 @pytest.mark.parametrize("owner", DAEMONS, ids=IDS)
 def test_a_manager_that_is_killed(owner: NetworkManager | Networkd | Netplan, booted: Booted) -> None:
     scene = booted(owner)
@@ -54,6 +55,7 @@ def test_a_manager_that_is_killed(owner: NetworkManager | Networkd | Netplan, bo
     assert not scene.plan().empty
 
 
+@pytest.mark.multiplied
 @pytest.mark.parametrize("owner", DAEMONS, ids=IDS)
 def test_a_manager_that_is_started_anew(owner: NetworkManager | Networkd | Netplan, booted: Booted) -> None:
     scene = booted(owner)

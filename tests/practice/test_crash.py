@@ -56,6 +56,7 @@ def prepare_demo(host: kk.Host) -> None:
         demo.setAutostart(1)
 
 
+@pytest.mark.multiplied(keep=4)
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("record", range(1, CREATE_RECORDS + 1))
 def test_killed_while_creating(
@@ -84,6 +85,7 @@ def test_killed_while_creating(
     assert content(host) == before
 
 
+@pytest.mark.multiplied(keep=4)
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("record", range(1, UNDO_RECORDS + 1))
 def test_killed_while_undoing(
@@ -110,6 +112,7 @@ def test_killed_while_undoing(
     assert kk.pending(host) == []
 
 
+@pytest.mark.multiplied(keep=4)
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("record", range(1, DELETE_RECORDS + 1))
 def test_killed_while_deleting(
@@ -132,6 +135,7 @@ def test_killed_while_deleting(
     assert kk.pending(host) == []
 
 
+@pytest.mark.multiplied(keep=4)
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("record", range(1, DELETE_RECORDS + 3))
 def test_killed_while_deleting_with_the_disk(
@@ -176,6 +180,7 @@ def test_a_change_of_the_practice_host_is_kept_whole_or_not_at_all(
 VOLUME = "<volume><name>web1.qcow2</name><capacity>{}</capacity><allocation>{}</allocation></volume>"
 
 
+@pytest.mark.multiplied(keep=4)
 @pytest.mark.parametrize("record", [1, 2, 3])
 @pytest.mark.parametrize(("capacity", "allocation"), [(5, 5), (10 * 2**30, 2**30)], ids=["other", "used"])
 def test_a_volume_that_somebody_else_made_in_the_meantime_is_left_alone(
@@ -195,6 +200,7 @@ def test_a_volume_that_somebody_else_made_in_the_meantime_is_left_alone(
     assert kk.pending(host) == []
 
 
+@pytest.mark.multiplied(keep=4)
 @pytest.mark.parametrize("record", [1, 2, 3])
 def test_undo_leaves_a_volume_that_somebody_else_made_in_the_meantime(
     host: kk.Host, create_plan: kk.Plan, record: int
@@ -212,6 +218,7 @@ def test_undo_leaves_a_volume_that_somebody_else_made_in_the_meantime(
 THEIR_VM = "<domain type='kvm'><name>web1</name><memory>4096</memory><os><type>hvm</type></os></domain>"
 
 
+@pytest.mark.multiplied(keep=4)
 @pytest.mark.parametrize("record", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("way", ["apply", "undo"])
 def test_a_vm_that_somebody_else_made_in_the_meantime_is_left_alone(

@@ -25,7 +25,11 @@ SIGNATURE = "-----BEGIN PGP SIGNATURE-----"
 
 def unavailable() -> str:
     """Say why it cannot be had here; empty when it can."""
-    return "" if debian.mirrors("bookworm") else "Debian's installer is fetched by apt from a Debian mirror: none here"
+    return (
+        ""
+        if debian.mirrors("bookworm")
+        else "Debian's installer is fetched by apt from a Debian mirror: none here"
+    )
 
 
 def build() -> Path:

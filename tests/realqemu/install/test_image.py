@@ -193,6 +193,7 @@ def test_every_change_and_every_record_is_a_point_to_be_killed_at(host: kk.Host,
     assert (upload.passed, undo.passed) == (UPLOAD, UNDO)
 
 
+@pytest.mark.multiplied(keep=2)
 @pytest.mark.parametrize("number", KILLED)
 def test_killed_while_uploading_then_undone(world: World, plan: kk.Plan, number: int) -> None:
     before = world.state()
@@ -205,6 +206,7 @@ def test_killed_while_uploading_then_undone(world: World, plan: kk.Plan, number:
     assert pending(world.host) == []
 
 
+@pytest.mark.multiplied(keep=2)
 @pytest.mark.parametrize("number", KILLED)
 def test_killed_while_uploading_then_continued(world: World, plan: kk.Plan, image: Path, number: int) -> None:
     before = world.state()
@@ -218,6 +220,7 @@ def test_killed_while_uploading_then_continued(world: World, plan: kk.Plan, imag
     assert world.state() == before
 
 
+@pytest.mark.multiplied(keep=2)
 @pytest.mark.parametrize("point", ["createXML", "send", "finish"])
 @pytest.mark.parametrize("when", FAILING)
 def test_whatever_fails_nothing_is_left_behind(world: World, plan: kk.Plan, when: str, point: str) -> None:

@@ -43,6 +43,7 @@ def test_every_change_is_a_point_to_fail_at(host: kk.Host, small_plan: kk.Plan) 
     assert deleted.passed == DELETING
 
 
+@pytest.mark.multiplied(keep=2)
 @pytest.mark.parametrize("number", range(len(CREATING)), ids=CREATING)
 def test_creating_fails(world: World, small_plan: kk.Plan, number: int) -> None:
     before = world.state()
@@ -55,6 +56,7 @@ def test_creating_fails(world: World, small_plan: kk.Plan, number: int) -> None:
     assert kk.pending(world.host) == []
 
 
+@pytest.mark.multiplied(keep=2)
 @pytest.mark.parametrize("number", range(DISK_GONE), ids=DELETING[:DISK_GONE])
 def test_deleting_fails(world: World, deletion: kk.Plan, number: int) -> None:
     before = world.state()

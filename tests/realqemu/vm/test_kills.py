@@ -100,6 +100,7 @@ def test_every_change_of_undefining_is_a_point_to_be_killed_at(undefinition: kk.
     assert redefine.passed == REDEFINE
 
 
+@pytest.mark.multiplied(keep=3)
 @each(CREATE)
 def test_killed_while_creating_then_undone(world: World, small_plan: kk.Plan, number: int) -> None:
     before = world.state()
@@ -112,6 +113,7 @@ def test_killed_while_creating_then_undone(world: World, small_plan: kk.Plan, nu
     assert pending(world.host) == []
 
 
+@pytest.mark.multiplied(keep=3)
 @each(CREATE)
 def test_killed_while_creating_then_continued(world: World, small_plan: kk.Plan, number: int) -> None:
     before = world.state()
@@ -125,6 +127,7 @@ def test_killed_while_creating_then_continued(world: World, small_plan: kk.Plan,
     assert world.state() == before
 
 
+@pytest.mark.multiplied(keep=3)
 @each(UNDO_CREATE)
 def test_killed_while_undoing_then_undone(world: World, small_plan: kk.Plan, number: int) -> None:
     before = world.state()
@@ -138,6 +141,7 @@ def test_killed_while_undoing_then_undone(world: World, small_plan: kk.Plan, num
     assert pending(world.host) == []
 
 
+@pytest.mark.multiplied(keep=3)
 @each(UNDO_CREATE, kind="after")
 def test_killed_while_undoing_then_created_after_all(world: World, small_plan: kk.Plan, number: int) -> None:
     before = world.state()
@@ -150,6 +154,7 @@ def test_killed_while_undoing_then_created_after_all(world: World, small_plan: k
     assert_created(world, before)
 
 
+@pytest.mark.multiplied(keep=3)
 @each(DELETE, last=DISK_GONE)
 def test_killed_while_deleting_then_undone(world: World, deletion: kk.Plan, number: int) -> None:
     before = world.state()
@@ -162,6 +167,7 @@ def test_killed_while_deleting_then_undone(world: World, deletion: kk.Plan, numb
     assert pending(world.host) == []
 
 
+@pytest.mark.multiplied(keep=3)
 @each(DELETE, last=DISK_GONE)
 def test_killed_while_deleting_then_continued(world: World, deletion: kk.Plan, number: int) -> None:
     run_until_killed(number, "apply", deletion.model_dump_json())
@@ -172,6 +178,7 @@ def test_killed_while_deleting_then_continued(world: World, deletion: kk.Plan, n
     assert_deleted(world)
 
 
+@pytest.mark.multiplied(keep=3)
 @each(DELETE, first=DISK_GONE)
 def test_killed_when_the_disk_is_gone_cannot_be_undone(world: World, deletion: kk.Plan, number: int) -> None:
     run_until_killed(number, "apply", deletion.model_dump_json())
@@ -186,6 +193,7 @@ def test_killed_when_the_disk_is_gone_cannot_be_undone(world: World, deletion: k
     assert_deleted(world)
 
 
+@pytest.mark.multiplied(keep=3)
 @each(REDEFINE)
 def test_killed_while_defining_again_then_undone(world: World, undefinition: kk.Plan, number: int) -> None:
     before = world.state()

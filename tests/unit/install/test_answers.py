@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pykickstart.parser import KickstartParser
 from pykickstart.version import makeVersion
@@ -132,7 +132,6 @@ def is_refused(wish: Wanted, why: str) -> bool:
 
 
 @given(hostile())
-@settings(max_examples=40)  # pykickstart takes its time
 def test_nothing_breaks_out_of_a_kickstart(wish: Wanted) -> None:
     if is_refused(wish, "post"):
         with pytest.raises(kk.InvalidSpec, match=r"post: line \d+: it begins with %end"):
@@ -197,7 +196,6 @@ def test_nothing_breaks_out_of_cloud_config_and_autoinstall(wish: Wanted) -> Non
 
 
 @given(hostile())
-@settings(max_examples=20)
 def test_a_shell_writes_the_very_keys(tmp_path_factory: pytest.TempPathFactory, wish: Wanted) -> None:
     home = tmp_path_factory.mktemp("home")
     script = allow_keys("ann", wish.keys)

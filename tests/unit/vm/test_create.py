@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kvmkit.errors import InvalidSpec
@@ -249,7 +249,6 @@ FIELDS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=1000)
 @given(fields=FIELDS)
 def test_whatever_is_asked_for_is_refused_by_field_or_planned_so_that_it_can_be_kept(
     fields: dict[str, Any],

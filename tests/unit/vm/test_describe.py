@@ -4,7 +4,7 @@ import shlex
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import kvmkit as kk
@@ -103,13 +103,11 @@ def test_a_console_log_is_kept_only_where_virtlogd_keeps_it(uri: str) -> None:
     assert "--serial" not in list(_arguments(kk.connect(uri), spec(), DISK, "", "kvm"))
 
 
-@settings(max_examples=2000)
 @given(st.dictionaries(st.sampled_from(["path", "kernel_args", "bridge"]), st.text(min_size=1)))
 def test_any_value_of_an_option_stays_one_value(options: dict[str, str]) -> None:
     assert options_of(["--x", _options(options)], "--x") == [options]
 
 
-@settings(max_examples=500)
 @given(*[PRINTABLE] * 6)
 def test_whatever_a_spec_says_comes_out_of_the_command_line_as_it_was(
     kernel: str, initrd: str, args: str, network: str, path: str, backing: str
