@@ -16,9 +16,9 @@ from kvmkit.errors import Unsupported
 from kvmkit.sandbox import Sandbox
 
 # On a busy machine an example may take any time. Those of `make test` are the same in each run.
-_PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("test", max_examples=50, derandomize=True, database=None, **_PATIENT)
-settings.register_profile("matrix", max_examples=2000, **_PATIENT)
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("test", _PATIENT, max_examples=50, derandomize=True, database=None)
+settings.register_profile("matrix", _PATIENT, max_examples=2000)
 
 _SCRATCH = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
@@ -63,7 +63,7 @@ def names_tests(config: pytest.Config) -> bool:
 
 
 def rows_left_out(items: Iterable[pytest.Item]) -> set[pytest.Item]:
-    """Give the rows that `make test` leaves out: of each test marked `multiplied` all but those that it keeps.
+    """Give the rows that `make test` leaves out: of a test marked `multiplied` all but those that it keeps.
 
     Which rows a test keeps depends on its name alone: other tests keep other rows, the same in each run.
     """

@@ -1,11 +1,11 @@
 """Tries README's two commands on a machine on which nothing is installed: `make fresh SUITE=trixie AS=root`.
 
-The machine is a Debian root folder of its own, with `make` and nothing else that kvmkit needs, in namespaces of its
-own but on this machine's network, as it fetches packages. `AS` is one of
+The machine is a Debian root folder with `make` and nothing else that kvmkit needs, in namespaces of its own,
+and on this machine's network, as it fetches packages. `AS` is one of
 
 - root: the person is root there, and what is missing is installed;
 - user: root has installed the packages, and an ordinary user runs the commands;
-- container: as root in a plain chroot, where the kernel refuses user namespaces even to root, as containers do.
+- container: as root in a plain chroot, where the kernel refuses user namespaces to everybody.
 
 What the commands print goes to build/fresh/SUITE-AS.log.
 """

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 SUITE = os.environ.get("SUITE", "trixie")
-"""The release of Debian on the tests' machines, by its code name; `SUITE=bookworm make test` takes another."""
+"""The release of Debian that the tests' machines run, by its code name: `SUITE=bookworm make test`."""
 COMMANDS = ("mmdebstrap", "setpriv", "unshare", "chroot")
 """What it takes."""
 
