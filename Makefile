@@ -30,7 +30,8 @@ help: ## List what there is to make
 		printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 lab: system .venv/stamp $(XTERM) ## Set up what is missing, then open the runbooks in JupyterLab
-	$(BIN)/jupyter lab --ip=127.0.0.1 --allow-root --notebook-dir=notebooks --LabApp.default_url=/lab/tree/00-menu.ipynb $(LAB_ARGS)
+	env JUPYTER_CONFIG_PATH="$(CURDIR)/kvmkit/data/jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
+		$(BIN)/jupyter lab --ip=127.0.0.1 --allow-root --notebook-dir=notebooks --LabApp.default_url=/lab/tree/00-menu.ipynb $(LAB_ARGS)
 
 run-%: .venv/stamp ## Run a runbook without a person, such as run-10-check-host URI=qemu:///system
 	@$(BIN)/python tools/run_runbook.py $* $(URI) $(PARAMETERS)

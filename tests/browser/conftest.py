@@ -6,10 +6,10 @@ from PIL import Image
 from playwright.sync_api import Locator, Page
 
 import kvmkit as kk
-from tests.browser.fixtures import chromium, page
+from tests.browser.fixtures import browser, chromium, page, pytest_runtest_makereport
 from tests.browser.lab import ROOT, Server, served
 
-__all__ = ["chromium", "page"]
+__all__ = ["browser", "chromium", "page", "pytest_runtest_makereport"]
 
 Picture = Callable[[Page | Locator, str, Locator], None]
 
@@ -32,10 +32,18 @@ def picture(request: pytest.FixtureRequest) -> Picture:
     return take
 
 
-@pytest.fixture(scope="module")
-def server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@pytest.fixture(scope="session")
+def running_server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Start one JupyterLab for all tests of the process: a start takes longer than most tests."""
     with served(tmp_path_factory.mktemp("lab")) as running:
         yield running
+
+
+@pytest.fixture
+def server(running_server: Server) -> Server:
+    """Give the JupyterLab as it was at its start."""
+    running_server.renew()
+    return running_server
 
 
 @pytest.fixture

@@ -3,33 +3,20 @@
 import contextlib
 import json
 import os
-import shlex
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
 
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page
+
+from tests.browser.bounds import CALL_SECONDS
+from tests.lab.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 240
-"""Bound of each wait; each takes a second or two."""
-
-CHROMIUM = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--no-first-run",
-    "--disable-sync",
-]
-
-# Nothing is asked of other servers, and all cells are in the page, also those out of sight.
-SETTINGS = {
-    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-    "notebook-extension/tracker": {"windowingMode": "none"},
-}
 
 READY = """async () => {
     const app = window.jupyterapp;
@@ -46,21 +33,58 @@ READY = """async () => {
 
 @dataclass(frozen=True)
 class Server:
-    """A running JupyterLab: where a browser opens it, and the state that its kernels share."""
+    """A running JupyterLab.
 
-    opens: str
-    state: Path
+    Attributes
+    ----------
+    folder
+        All that it writes is in here: its log, the runbooks, settings, and the state that its kernels share.
+    opens
+        The file that leads a browser to it, as `make lab` has the browser open it.
+    """
+
+    folder: Path
+    opens: Path
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
 
     def url(self, notebook: str, view: str = "lab/tree") -> str:
-        """Say where one runbook is; the token comes with the page that `opens` leads to.
+        """Say where one runbook is; the token comes with it.
 
         Notebook 7 (`notebooks`) and Voila (`voila/render`) show it on the same server.
         """
-        info = json.loads(next(Path(self.opens).parent.glob("jpserver-*.json")).read_text(encoding="utf-8"))
+        info = self._info()
         return f"{info['url']}{view}/{notebook}.ipynb?reset&token={info['token']}"
 
+    def renew(self) -> None:
+        """Have it as it was at its start: no kernels, runbooks as they are shipped, nothing remembered."""
+        for kind in ("sessions", "kernels"):  # Voila's kernels have no session
+            for running in self._api("GET", kind):
+                self._api("DELETE", f"{kind}/{running['id']}")
+        for name in ("notebooks", "settings", "workspaces", "state"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        copy_runbooks(self.folder / "notebooks")
 
-def command() -> list[str]:
+    def _info(self) -> dict[str, Any]:
+        found = next(self.opens.parent.glob("jpserver-*.json"))
+        return dict(json.loads(found.read_text(encoding="utf-8")))
+
+    def _api(self, method: str, what: str) -> Any:
+        info = self._info()
+        request = Request(f"{info['url']}api/{what}", method=method)  # noqa: S310 (it is our own server)
+        request.add_header("Authorization", f"token {info['token']}")
+        with urlopen(request, timeout=CALL_SECONDS) as answer:  # noqa: S310
+            return json.loads(answer.read() or "null")
+
+
+def copy_runbooks(folder: Path) -> None:
+    """Copy the runbooks of this repository, so that a browser may change them."""
+    shutil.copytree(ROOT / "notebooks", folder, ignore=shutil.ignore_patterns(".*"))
+
+
+def command() -> str:
     """Ask make for the command behind `make lab`, without the set-up that has been made already."""
     options = "--no-browser --expose-app-in-browser --LabApp.extension_manager=readonly"
     options += " --JupyterNotebookApp.expose_app_in_browser=True"
@@ -68,51 +92,49 @@ def command() -> list[str]:
     asked = ["make", "-n", "-s", *(f"--old-file={name}" for name in made), "lab"]
     variables = [f"BIN={ROOT / '.venv/bin'}", f"LAB_ARGS={options}"]
     told = subprocess.run([*asked, *variables], cwd=ROOT, capture_output=True, text=True, check=True)
-    return shlex.split(told.stdout)
+    return told.stdout
 
 
 @contextlib.contextmanager
 def served(folder: Path) -> Iterator[Server]:
     """Start it, wait until it says where to open it, and end it with its kernels."""
-    shutil.copytree(ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns(".*"))
-    for name, values in SETTINGS.items():
-        path = folder / "settings/@jupyterlab" / f"{name}.jupyterlab-settings"
-        path.parent.mkdir(parents=True)
-        path.write_text(json.dumps(values), encoding="utf-8")
+    copy_runbooks(folder / "notebooks")
     places = {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
     places |= {"JUPYTER_RUNTIME_DIR": "runtime", "JUPYTER_CONFIG_DIR": "config", "XDG_STATE_HOME": "state"}
     environment = os.environ | {name: str(folder / value) for name, value in places.items()}
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command(), cwd=folder, env=environment, stdout=log, stderr=log)
-        try:
-            yield Server(str(_opened(folder, process)), folder / "state")
-        finally:
-            process.terminate()  # at which it ends its kernels
-            process.wait(SECONDS)
-
-
-def _opened(folder: Path, process: subprocess.Popen[bytes]) -> Path:
-    """Wait for the file that Jupyter has the browser open: it leads where the printed URL does."""
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        for path in (folder / "runtime").glob("jpserver-*-open.html"):
-            return path
-        time.sleep(0.1)
-    raise AssertionError(f"JupyterLab did not start: {(folder / 'log').read_text()}")
+    argv = ["sh", "-c", f"exec {command()}"]
+    with started(argv, folder, environment, folder / "log") as process:
+        yield Server(folder, opened(process, folder / "runtime", folder / "log"))
 
 
 @contextlib.contextmanager
-def browser_page(chromium: str) -> Iterator[Page]:
-    """Open a page in a browser with a profile of its own."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
-        page = browser.new_page(viewport={"width": 1280, "height": 1100})
-        page.context.set_default_timeout(SECONDS * 1000)
-        expect.set_options(timeout=SECONDS * 1000)
+def started(
+    argv: list[str], cwd: Path, environment: dict[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command that starts a JupyterLab, with its output in a file; at the end it ends its kernels."""
+    with log.open("w") as output:
+        process = subprocess.Popen(argv, cwd=cwd, env=environment, stdout=output, stderr=output)
+    try:
+        yield process
+    finally:
+        process.terminate()
         try:
-            yield page
+            process.wait(CALL_SECONDS)
         finally:
-            browser.close()
+            process.kill()
+
+
+def opened(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> Path:
+    """Wait for the file that Jupyter has the browser open: it leads where the printed address does."""
+
+    def look() -> Path | None:
+        if process.poll() is not None:
+            raise AssertionError(f"JupyterLab ended: {log.read_text()}")
+        return next(runtime.glob("jpserver-*-open.html"), None)
+
+    found = wait_until(look, "JupyterLab is up", CALL_SECONDS, saw=log.read_text)
+    assert found
+    return found
 
 
 def wait_for_kernel(page: Page) -> None:

@@ -117,7 +117,12 @@ def test_a_new_reader_goes_the_whole_way_by_mouse(
 def run_down_to(page: Page, source: str) -> None:
     """Press Shift+Enter from cell to cell, up to that one; then go back to it."""
     active = page.locator(".jp-Cell.jp-mod-active")
-    for _ in range(page.locator(".jp-Cell").count()):
+    first = page.evaluate("window.jupyterapp.shell.currentWidget.content.activeCellIndex")
+    for number in range(first, page.locator(".jp-Cell").count()):
+        # The key before this one may not have moved on yet.
+        page.wait_for_function(
+            "number => window.jupyterapp.shell.currentWidget.content.activeCellIndex === number", arg=number
+        )
         there = source in active.inner_text()
         page.keyboard.press("Shift+Enter")
         if there:

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.fixtures import chromium, page
+from tests.browser.fixtures import browser, chromium, page, pytest_runtest_makereport
 
-__all__ = ["chromium", "page"]
+__all__ = ["browser", "chromium", "page", "pytest_runtest_makereport"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CANNOT = 77  # what tools/build-docs answers when a part can't be had on this machine

@@ -11,7 +11,7 @@ from kvmkit.install import guest
 from kvmkit.vm.session import Session
 from tests.realqemu.vm.world import READY, World
 
-BOOT = 240
+BOOT = 90
 """Seconds in which an emulated guest boots, on a machine that is busy."""
 QUIET = """<network>
   <name>quiet</name><bridge name='quiet0'/><ip address='10.77.0.1' prefix='24'/>

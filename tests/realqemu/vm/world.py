@@ -97,10 +97,14 @@ class World:
         """Wait until a VM has printed `words` on its console, and return all that it printed."""
 
         log = self.file(f"{CONSOLES}/{name}-console.log")
+
+        def said() -> str:
+            return log.read_text(encoding="utf-8", errors="replace")
+
         wait_until(
-            lambda: log.read_text(encoding="utf-8", errors="replace").count(words) >= times,
-            f"{words!r} on the console of {name}",
-            timeout=180,
+            lambda: said().count(words) >= times,
+            f"{words!r} on the console of {name}, {times} times",
+            saw=lambda: said()[-2000:],
         )
         return kk.console_log(self.host, name)
 
