@@ -8,6 +8,8 @@ BIN := .venv/bin
 XTERM := kvmkit/forms/xterm/xterm.js
 # More for JupyterLab, for example `make lab LAB_ARGS="--no-browser --port=8890"`.
 LAB_ARGS ?=
+# The folder whose runbooks `make lab` opens.
+RUNBOOKS ?= notebooks
 # For `make run-NAME`: the host, and the runbook's parameters as words NAME=VALUE, quoted as for a shell.
 URI ?= test:///default
 PARAMETERS ?=
@@ -31,7 +33,7 @@ help: ## List what there is to make
 
 lab: system .venv/stamp $(XTERM) ## Set up what is missing, then open the runbooks in JupyterLab
 	env JUPYTER_CONFIG_PATH="$(CURDIR)/kvmkit/data/jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
-		$(BIN)/jupyter lab --ip=127.0.0.1 --allow-root --notebook-dir=notebooks --LabApp.default_url=/lab/tree/00-menu.ipynb $(LAB_ARGS)
+		$(BIN)/jupyter lab --ip=127.0.0.1 --allow-root --notebook-dir='$(RUNBOOKS)' --LabApp.default_url=/lab/tree/00-menu.ipynb $(LAB_ARGS)
 
 run-%: .venv/stamp ## Run a runbook without a person, such as run-10-check-host URI=qemu:///system
 	@$(BIN)/python tools/run_runbook.py $* $(URI) $(PARAMETERS)

@@ -17,8 +17,8 @@ TOLD = 6000
 
 # What a person would look at first: questions in front, what cells and forms say, the terminal.
 LOOK = """() => {
-    const places = '.jp-Dialog, .Toastify__toast, .jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea-output';
-    const found = [...document.querySelectorAll(places)];
+    const outputs = '.jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea-output';
+    const found = [...document.querySelectorAll(`.jp-Dialog, .Toastify__toast, ${outputs}`)];
     const seen = (found.length ? found : [document.body]).map((element) => element.innerText.trim());
     const rows = [...document.querySelectorAll('.xterm-rows > div')].map((row) => row.textContent.trimEnd());
     return [...seen, ...rows].filter((text) => text).join('\\n');
@@ -43,8 +43,8 @@ def bound_calls(seconds: float = CALL_SECONDS) -> Iterator[None]:
             name = getattr(call, "__qualname__", "the call")
             raise Error(f"{name} did not end within {seconds} s") from None
 
-    def sync(self: SyncBase, call: Awaitable[Any]) -> Any:
-        return kept(self, bounded(call))
+    def sync(self: SyncBase, awaitable: Awaitable[Any]) -> Any:
+        return kept(self, bounded(awaitable))
 
     SyncBase._sync = sync  # type: ignore[method-assign]
     try:
@@ -59,10 +59,10 @@ def bound_waits(context: BrowserContext) -> None:
     expect.set_options(timeout=SECONDS * 1000)
 
 
-def tell(page: Page) -> str:
+def tell(page: Page, seconds: float = 10) -> str:
     """Say what a page shows: its address, and the texts that a person would look at first."""
     try:
-        with bound_calls(10):
+        with bound_calls(seconds):
             text = page.evaluate(LOOK)
     except Error as error:
         text = f"it does not answer: {error.message}"

@@ -3,19 +3,35 @@ from io import BytesIO
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Browser, Locator, Page
 
 import kvmkit as kk
-from tests.browser.fixtures import browser, chromium, page, pytest_runtest_makereport
-from tests.browser.lab import ROOT, Server, served
+from tests.browser.fixtures import (
+    CONTEXT,
+    FAILED,
+    browser,
+    chromium,
+    new_page,
+    page,
+    pytest_runtest_makereport,
+)
+from tests.browser.lab import CLOSE_ALL, ROOT, Server, open_lab, served
 
 __all__ = ["browser", "chromium", "page", "pytest_runtest_makereport"]
 
+_LAB_PAGE = pytest.StashKey[Page]()
 Picture = Callable[[Page | Locator, str, Locator], None]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pictures", action="store_true", help="take the documentation's pictures anew")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests measured."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{value} {name}")
 
 
 @pytest.fixture
@@ -44,6 +60,24 @@ def server(running_server: Server) -> Server:
     """Give the JupyterLab as it was at its start."""
     running_server.renew()
     return running_server
+
+
+@pytest.fixture
+def lab_page(server: Server, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """Give a JupyterLab with nothing open in it; the tests of the process share it until one fails."""
+    stash = request.config.stash
+    if _LAB_PAGE not in stash:
+        stash[_LAB_PAGE] = new_page(browser)
+        request.node.stash[CONTEXT] = stash[_LAB_PAGE].context
+        open_lab(stash[_LAB_PAGE], server)
+    page = stash[_LAB_PAGE]
+    request.node.stash[CONTEXT] = page.context
+    yield page
+    if request.node.stash.get(FAILED, True):
+        page.context.close()
+        del stash[_LAB_PAGE]
+    else:
+        page.evaluate(CLOSE_ALL)
 
 
 @pytest.fixture

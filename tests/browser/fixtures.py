@@ -20,7 +20,10 @@ CHROMIUM = [
 SHOTS = ROOT / "build/browser"
 """Where the pictures of pages are on which a test failed."""
 _BROWSER = pytest.StashKey[Browser]()
-_CONTEXT = pytest.StashKey[BrowserContext]()
+CONTEXT = pytest.StashKey[BrowserContext]()
+"""Of a test: what its pages are in."""
+FAILED = pytest.StashKey[bool]()
+"""Of a test: whether it has failed so far."""
 
 
 @pytest.fixture(scope="session")
@@ -49,11 +52,17 @@ def browser(chromium: str, request: pytest.FixtureRequest) -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """Open a page that shares nothing with the pages of other tests."""
+    opened = new_page(browser)
+    request.node.stash[CONTEXT] = opened.context
+    yield opened
+    opened.context.close()
+
+
+def new_page(browser: Browser) -> Page:
+    """Open a page in a context of its own: with its own cookies, cache and permissions."""
     context = browser.new_context(viewport={"width": 1280, "height": 1100})
     bound_waits(context)
-    request.node.stash[_CONTEXT] = context
-    yield context.new_page()
-    context.close()
+    return context.new_page()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -62,8 +71,9 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add to the report of a failed test what its pages showed, and keep pictures of them."""
     report = yield
-    if report.failed and call.when != "teardown" and _CONTEXT in item.stash:
-        for number, page in enumerate(item.stash[_CONTEXT].pages):
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    if report.failed and call.when != "teardown" and CONTEXT in item.stash:
+        for number, page in enumerate(item.stash[CONTEXT].pages):
             shot = SHOTS / f"{item.path.stem}-{item.name}-{number}.png"
             report.sections.append((f"What the page showed, {_pictured(page, shot)}", tell(page)))
     return report

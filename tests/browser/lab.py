@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,11 @@ from tests.lab.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
+# Without the question whether to save.
+CLOSE_ALL = """() => {
+    for (const widget of [...window.jupyterapp.shell.widgets('main')]) widget.dispose();
+}"""
+OPEN = "path => window.jupyterapp.commands.execute('docmanager:open', { path })"
 READY = """async () => {
     const app = window.jupyterapp;
     await app.restored;
@@ -50,13 +56,10 @@ class Server:
     def state(self) -> Path:
         return self.folder / "state"
 
-    def url(self, notebook: str, view: str = "lab/tree") -> str:
-        """Say where one runbook is; the token comes with it.
-
-        Notebook 7 (`notebooks`) and Voila (`voila/render`) show it on the same server.
-        """
+    def url(self, path: str) -> str:
+        """Give the address of a page, such as ``notebooks/00-menu.ipynb``, with the token."""
         info = self._info()
-        return f"{info['url']}{view}/{notebook}.ipynb?reset&token={info['token']}"
+        return f"{info['url']}{path}?token={info['token']}"
 
     def renew(self) -> None:
         """Have it as it was at its start: no kernels, runbooks as they are shipped, nothing remembered."""
@@ -84,15 +87,10 @@ def copy_runbooks(folder: Path) -> None:
     shutil.copytree(ROOT / "notebooks", folder, ignore=shutil.ignore_patterns(".*"))
 
 
-def command() -> str:
-    """Ask make for the command behind `make lab`, without the set-up that has been made already."""
-    options = "--no-browser --expose-app-in-browser --LabApp.extension_manager=readonly"
-    options += " --JupyterNotebookApp.expose_app_in_browser=True"
-    made = ("system", ".venv/stamp", "kvmkit/forms/xterm/xterm.js")
-    asked = ["make", "-n", "-s", *(f"--old-file={name}" for name in made), "lab"]
-    variables = [f"BIN={ROOT / '.venv/bin'}", f"LAB_ARGS={options}"]
-    told = subprocess.run([*asked, *variables], cwd=ROOT, capture_output=True, text=True, check=True)
-    return told.stdout
+def make_lab(runbooks: Path, options: str = "") -> list[str]:
+    """Give the command `make lab` for a copy of the runbooks; the environment for it is made already."""
+    made = ("--old-file=.venv/stamp", "--old-file=kvmkit/forms/xterm/xterm.js")
+    return ["make", *made, "lab", f"RUNBOOKS={runbooks}", f"LAB_ARGS=--no-browser {options}"]
 
 
 @contextlib.contextmanager
@@ -101,46 +99,57 @@ def served(folder: Path) -> Iterator[Server]:
     copy_runbooks(folder / "notebooks")
     places = {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
     places |= {"JUPYTER_RUNTIME_DIR": "runtime", "JUPYTER_CONFIG_DIR": "config", "XDG_STATE_HOME": "state"}
-    environment = os.environ | {name: str(folder / value) for name, value in places.items()}
-    argv = ["sh", "-c", f"exec {command()}"]
-    with started(argv, folder, environment, folder / "log") as process:
-        yield Server(folder, opened(process, folder / "runtime", folder / "log"))
+    environment = {name: str(folder / value) for name, value in places.items()}
+    # By this a test can ask the page what Lab knows.
+    options = "--expose-app-in-browser --JupyterNotebookApp.expose_app_in_browser=True"
+    with started(make_lab(folder / "notebooks", options), environment, folder / "log"):
+        yield Server(folder, next((folder / "runtime").glob("jpserver-*-open.html")))
 
 
 @contextlib.contextmanager
-def started(
-    argv: list[str], cwd: Path, environment: dict[str, str], log: Path
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command that starts a JupyterLab, with its output in a file; at the end it ends its kernels."""
+def started(argv: list[str], environment: dict[str, str], log: Path) -> Iterator[str]:
+    """Run `make lab` until it says its address, give that, and end it with its kernels.
+
+    What it says goes to a file, `log`.
+    """
     with log.open("w") as output:
-        process = subprocess.Popen(argv, cwd=cwd, env=environment, stdout=output, stderr=output)
+        process = subprocess.Popen(
+            argv, cwd=ROOT, env=os.environ | environment, stdout=output, stderr=output, start_new_session=True
+        )
+
+    def address() -> str:
+        assert process.poll() is None, f"JupyterLab ended: {log.read_text()}"
+        said = log.read_text().splitlines()
+        return said[-1].strip() if said and "?token=" in said[-1] else ""
+
     try:
-        yield process
+        yield wait_until(address, "the address as the last line of make lab", saw=log.read_text)
     finally:
-        process.terminate()
-        try:
-            process.wait(CALL_SECONDS)
-        finally:
-            process.kill()
-
-
-def opened(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> Path:
-    """Wait for the file that Jupyter has the browser open: it leads where the printed address does."""
-
-    def look() -> Path | None:
-        if process.poll() is not None:
-            raise AssertionError(f"JupyterLab ended: {log.read_text()}")
-        return next(runtime.glob("jpserver-*-open.html"), None)
-
-    found = wait_until(look, "JupyterLab is up", CALL_SECONDS, saw=log.read_text)
-    assert found
-    return found
+        with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(CALL_SECONDS)
+            finally:
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def wait_for_kernel(page: Page) -> None:
     """Wait until the notebook in the page can run."""
     page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.context?.sessionContext")
     page.evaluate(READY)
+
+
+def open_lab(page: Page, server: Server) -> None:
+    """Load JupyterLab, which takes longer than most tests, and leave nothing open in it."""
+    page.goto(server.url("lab"))
+    page.wait_for_function("async () => window.jupyterapp && (await window.jupyterapp.restored, true)")
+    page.evaluate(CLOSE_ALL)
+
+
+def open_runbook(page: Page, runbook: str) -> None:
+    """Open a runbook in the JupyterLab of the page, and wait until it can run."""
+    page.evaluate(OPEN, f"{runbook}.ipynb")
+    wait_for_kernel(page)
 
 
 def in_front(page: Page) -> Locator:
@@ -151,3 +160,9 @@ def in_front(page: Page) -> Locator:
 def run(page: Page, command: str = "notebook:run-all-cells") -> None:
     """Run cells by Lab's command, which resolves when they have run; the menu's entry does not wait."""
     page.evaluate("name => window.jupyterapp.commands.execute(name)", command)
+
+
+def choose(page: Page, menu: str, entry: str) -> None:
+    """Choose from the menu bar."""
+    page.locator(".lm-MenuBar-itemLabel").get_by_text(menu, exact=True).click()
+    page.locator(".lm-Menu-itemLabel").get_by_text(entry, exact=True).click()

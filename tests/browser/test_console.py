@@ -10,17 +10,16 @@ from playwright.sync_api import Locator, Page, expect
 import kvmkit as kk
 from kvmkit.forms.console import _library
 from tests.browser.conftest import Picture
-from tests.browser.lab import Server, run, wait_for_kernel
+from tests.browser.lab import Server, open_runbook, run, wait_for_kernel
 from tests.lab.fixtures import lab
 from tests.lab.lab import Lab
-from tests.realqemu.vm.world import READY, World
+from tests.realqemu.vm.world import ASKS, PROMPT, READY, World
 
 __all__ = ["lab"]
 
-PROMPT = "/ #"
 LOGIN = "echo root::0:0::/:/bin/sh > /etc/passwd; exec getty 115200 ttyS0"
 """Has the guest, which gives its shell to anybody, ask for a login."""
-DARK = "window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
+THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })"
 RESTART = "window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()"
 
 
@@ -38,17 +37,16 @@ def world(lab: Lab) -> Iterator[World]:
 
 
 @pytest.fixture
-def console(server: Server, world: World, page: Page) -> Locator:
+def console(server: Server, world: World, lab_page: Page) -> Locator:
     """The console that a cell has just shown."""
     cells = [f"import kvmkit as kk\nhost = kk.connect({world.host.uri!r})", "kk.console(host, 'linux')"]
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in cells])
     # Else Lab asks which kernel it shall be.
     book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
-    nbformat.write(book, server.state.parent / "notebooks/console.ipynb")
-    page.goto(server.url("console"))
-    wait_for_kernel(page)
-    run(page)
-    return page.locator(".kvmkit-console")
+    nbformat.write(book, server.folder / "notebooks/console.ipynb")
+    open_runbook(lab_page, "console")
+    run(lab_page)
+    return lab_page.locator(".kvmkit-console")
 
 
 def type_line(page: Page, line: str, pattern: str) -> None:
@@ -65,17 +63,18 @@ def be_at_the_prompt(page: Page) -> None:
 
     A prompt alone may be one from before, behind which the next is still to come.
     """
-    type_line(page, "clear; echo here=$((40+2))", "^here=42.*/ #")
+    type_line(page, "clear; echo here=$((40+2))", f"^here=42.*{ASKS}")
 
 
-def test_somebody_works_at_it(console: Locator, world: World, page: Page, picture: Picture) -> None:
+def test_somebody_works_at_it(console: Locator, world: World, lab_page: Page, picture: Picture) -> None:
+    page = lab_page
     state = console.locator(".kvmkit-console-state")
     expect(state).to_have_text("Console of VM linux on qemu+ssh://root@lab/system: attached")
     console.locator(".xterm-screen").click()
     be_at_the_prompt(page)
     type_line(page, LOGIN, "login:")
-    type_line(page, "root", "login: root.*/ #")
-    type_line(page, "uname -a", "GNU/Linux.*/ #")
+    type_line(page, "root", f"login: root.*{ASKS}")
+    type_line(page, "uname -a", f"GNU/Linux.*{ASKS}")
     expect(console.locator(".kvmkit-console-hint")).to_contain_text("Ctrl-] leaves the terminal")
     picture(page.locator(".jp-Cell", has=console), "console", console)
 
@@ -84,13 +83,14 @@ def test_somebody_works_at_it(console: Locator, world: World, page: Page, pictur
     page.keyboard.press("Control+b")
     expect(console.locator(".xterm-rows")).to_contain_text("^B")
     page.keyboard.press("Control+c")
-    expect(console.locator(".xterm-rows")).to_contain_text(re.compile(r"\^B\^C.*/ #", re.DOTALL))
-    type_line(page, "echo stopped=$((1+1))", "stopped=2.*/ #")
+    expect(console.locator(".xterm-rows")).to_contain_text(re.compile(rf"\^B\^C.*{ASKS}", re.DOTALL))
+    type_line(page, "echo stopped=$((1+1))", f"stopped=2.*{ASKS}")
 
-    page.evaluate(DARK)
-    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
     # Computed colours: the terminal takes those of the theme.
-    expect(console.locator(".xterm-scrollable-element")).to_have_css("background-color", "rgb(17, 17, 17)")
+    for theme, colour in {"Dark": "rgb(17, 17, 17)", "Light": "rgb(255, 255, 255)"}.items():
+        page.evaluate(THEME, f"JupyterLab {theme}")
+        expect(page.locator("body")).to_have_attribute("data-jp-theme-light", str(theme == "Light").lower())
+        expect(console.locator(".xterm-scrollable-element")).to_have_css("background-color", colour)
 
     copy_and_paste(console, page)
     page.keyboard.press("Control+]")
@@ -107,7 +107,7 @@ def test_somebody_works_at_it(console: Locator, world: World, page: Page, pictur
 
 def copy_and_paste(console: Locator, page: Page) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    type_line(page, "echo copy$((1+1))me", "copy2me.*/ #")
+    type_line(page, "echo copy$((1+1))me", f"copy2me.*{ASKS}")
     line = console.locator(".xterm-rows > div", has_text="copy2me").last.bounding_box()
     assert line
     page.mouse.dblclick(line["x"] + 20, line["y"] + line["height"] / 2)
@@ -119,7 +119,10 @@ def copy_and_paste(console: Locator, page: Page) -> None:
     type_line(page, "", "pasted4")
 
 
-def test_a_page_that_is_loaded_again_shows_what_was_said(console: Locator, page: Page) -> None:
+def test_a_page_that_is_loaded_again_shows_what_was_said(
+    console: Locator, server: Server, lab_page: Page
+) -> None:
+    page = lab_page
     rows, state = console.locator(".xterm-rows"), console.locator(".kvmkit-console-state")
     console.locator(".xterm-screen").click()
     be_at_the_prompt(page)
@@ -130,7 +133,7 @@ def test_a_page_that_is_loaded_again_shows_what_was_said(console: Locator, page:
     run(page, "docmanager:save")
     answers = rows.inner_text().count("^[[")
 
-    page.goto(page.url.partition("?")[0])
+    page.goto(server.url("lab/tree/console.ipynb"))
     wait_for_kernel(page)
     expect(rows).to_contain_text(re.compile("before=2.*first.*first", re.DOTALL))
     console.locator(".xterm-screen").click()

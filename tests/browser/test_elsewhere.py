@@ -19,7 +19,7 @@ def apply_by_click(page: Page, host: kk.Host) -> None:
 
 
 def test_notebook_7_applies_by_a_click(server: Server, practice_host: kk.Host, page: Page) -> None:
-    page.goto(server.url("40-create-vm", "notebooks"))
+    page.goto(server.url("notebooks/40-create-vm.ipynb"))
     wait_for_kernel(page)
     run(page, "notebook:clear-all-cell-outputs")
     run(page)
@@ -31,7 +31,7 @@ def test_notebook_7_applies_by_a_click(server: Server, practice_host: kk.Host, p
 def test_voila_applies_nothing_until_somebody_clicks(
     server: Server, practice_host: kk.Host, page: Page
 ) -> None:
-    page.goto(server.url("00-menu", "voila/render"))
+    page.goto(server.url("voila/render/00-menu.ipynb"))
     expect(page.get_by_text("test:///default answers")).to_be_visible()
     assert kk.history(practice_host).empty
 
@@ -43,7 +43,7 @@ def test_voila_applies_nothing_until_somebody_clicks(
 
 
 def test_voila_runs_no_verb_until_somebody_clicks(server: Server, practice_host: kk.Host, page: Page) -> None:
-    page.goto(server.url("50-manage-vms", "voila/render"))
+    page.goto(server.url("voila/render/50-manage-vms.ipynb"))
     # At the first verb of a cell.
     expect(page.get_by_text("There was an error when executing cell")).to_be_visible()
     assert kk.history(practice_host).empty

@@ -3,14 +3,14 @@
 from playwright.sync_api import Page, expect
 
 import kvmkit as kk
-from tests.browser.lab import Server, run, wait_for_kernel
+from tests.browser.lab import open_runbook, run
 
 
 def test_pictures_are_there_before_a_runbook_is_run_and_a_screen_is_followed(
-    server: Server, practice_host: kk.Host, page: Page
+    practice_host: kk.Host, lab_page: Page
 ) -> None:
-    page.goto(server.url("50-manage-vms"))
-    wait_for_kernel(page)
+    page = lab_page
+    open_runbook(page, "50-manage-vms")
     # The notebook is not trusted yet, so Lab cleans what is stored in it.
     stored = page.locator(".jp-OutputArea img[alt*='virbr0: network default']")
     expect(stored).to_be_visible()

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 import kvmkit as kk
 from tests.browser.conftest import Picture
-from tests.browser.lab import Server, in_front, run, wait_for_kernel
+from tests.browser.lab import in_front, open_runbook, run
 
 NOTE_IS_BELOW = """() => {
     const [field, note] = ['.kvmkit-name', '.kvmkit-name-note'].map(
@@ -16,27 +16,11 @@ NOTE_IS_BELOW = """() => {
 }"""
 
 
-def test_make_lab_opens_the_menu_which_runs_and_leads_on(server: Server, page: Page) -> None:
-    page.goto(f"file://{server.opens}")
-    wait_for_kernel(page)
-    assert page.evaluate("window.jupyterapp.shell.currentWidget.context.path") == "00-menu.ipynb"
-
-    page.evaluate("window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
-    expect(page.get_by_text("test:///default answers")).to_have_count(0)
-    run(page)
-
-    expect(page.get_by_text("test:///default answers")).to_be_visible()
-    page.locator(".jp-OutputArea").get_by_role("link", name="40-create-vm").click()
-    page.wait_for_function(
-        "() => window.jupyterapp.shell.currentWidget?.context?.path === '40-create-vm.ipynb'"
-    )
-
-
 def test_a_vm_is_made_by_a_person_who_errs_and_double_clicks(
-    server: Server, practice_host: kk.Host, page: Page, picture: Picture
+    practice_host: kk.Host, lab_page: Page, picture: Picture
 ) -> None:
-    page.goto(server.url("40-create-vm"))
-    wait_for_kernel(page)
+    page = lab_page
+    open_runbook(page, "40-create-vm")
     run(page)
 
     # With a person there, the page stops at the gate, in one line; `confirm` counts for nothing.
@@ -71,10 +55,10 @@ def test_a_vm_is_made_by_a_person_who_errs_and_double_clicks(
 
 
 def test_a_host_is_prepared_by_a_person_who_goes_from_gate_to_gate(
-    server: Server, practice_host: kk.Host, page: Page
+    practice_host: kk.Host, lab_page: Page
 ) -> None:
-    page.goto(server.url("20-prepare-host"))
-    wait_for_kernel(page)
+    page = lab_page
+    open_runbook(page, "20-prepare-host")
     run(page, "notebook:clear-all-cell-outputs")
     run(page)
 
@@ -101,14 +85,14 @@ def test_a_host_is_prepared_by_a_person_who_goes_from_gate_to_gate(
 
 
 def test_a_bridge_is_tried_and_then_kept_by_a_person(
-    server: Server, practice_host: kk.Host, page: Page, picture: Picture
+    practice_host: kk.Host, lab_page: Page, picture: Picture
 ) -> None:
     try:
         practice_host.networked()
     except kk.Unsupported as error:
         pytest.skip(str(error))
-    page.goto(server.url("30-bridge"))
-    wait_for_kernel(page)
+    page = lab_page
+    open_runbook(page, "30-bridge")
     run(page, "notebook:clear-all-cell-outputs")
     run(page)
     expect(page.get_by_text("NotApplied: plan")).to_be_visible()

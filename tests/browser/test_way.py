@@ -6,13 +6,7 @@ from playwright.sync_api import Page, expect
 
 import kvmkit as kk
 from tests.browser.conftest import Picture
-from tests.browser.lab import READY, Server, in_front, run, wait_for_kernel
-
-
-def choose(page: Page, menu: str, entry: str) -> None:
-    """Choose from the menu bar."""
-    page.locator(".lm-MenuBar-itemLabel").get_by_text(menu, exact=True).click()
-    page.locator(".lm-Menu-itemLabel").get_by_text(entry, exact=True).click()
+from tests.browser.lab import READY, Server, choose, in_front, open_runbook, run, wait_for_kernel
 
 
 def follow(page: Page, link: str, runbook: str) -> None:
@@ -146,9 +140,9 @@ def type_over(page: Page, text: str) -> None:
     page.keyboard.type(text)
 
 
-def test_a_vm_is_made_by_keyboard_alone(server: Server, practice_host: kk.Host, page: Page) -> None:
-    page.goto(server.url("40-create-vm"))
-    wait_for_kernel(page)
+def test_a_vm_is_made_by_keyboard_alone(practice_host: kk.Host, lab_page: Page) -> None:
+    page = lab_page
+    open_runbook(page, "40-create-vm")
     run(page, "notebook:clear-all-cell-outputs")
     expect(page.locator(".jp-Cell.jp-mod-active")).to_be_focused()
 

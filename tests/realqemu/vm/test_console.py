@@ -13,9 +13,8 @@ import kvmkit as kk
 from kvmkit.forms.console import _library
 from kvmkit.vm.session import Session
 from tests.lab.waiting import SECONDS, wait_until
-from tests.realqemu.vm.world import READY, World
+from tests.realqemu.vm.world import ASKS, PROMPT, READY, World
 
-PROMPT = "/ #"
 LOGIN = "echo root::0:0::/:/bin/sh > /etc/passwd; exec getty 115200 ttyS0\n"
 """Has the guest, which gives its shell to anybody, ask for a login."""
 
@@ -28,15 +27,15 @@ FIRMWARE = """<domain type='qemu'>
 
 # For a process that sees the lab's libvirt as its own: the same, without SSH and without a page.
 ALONE = """
-import sys, time
+import re, sys, time
 import kvmkit as kk
 console = kk.console(kk.connect("qemu:///system"), "linux")
 print(repr(console))
 print(sorted(console._repr_mimebundle_()[0]))
 deadline = time.monotonic() + 40
-for typed, words in (("\\n", "/ #"), ("echo alone=$((1+1))\\n", "alone=2")):
+for typed, words in (("\\n", "[/~] #"), ("echo alone=$((1+1))\\n", "alone=2")):
     console.type(typed)
-    while words not in console.transcript:
+    while not re.search(words, console.transcript):
         assert time.monotonic() < deadline, console.transcript
         time.sleep(0.1)
 console.close()
@@ -81,7 +80,7 @@ def boot(world: World, console: kk.Console) -> None:
     Its first prompt may reach the console only now, so a prompt alone does not tell that it has answered.
     """
     world.wait_for("linux", PROMPT)
-    answer(console, "echo booted=$((1+1))\n", f"booted=2.*{PROMPT}")
+    answer(console, "echo booted=$((1+1))\n", f"booted=2.*{ASKS}")
 
 
 def wait_for(console: kk.Console, state: str) -> None:
@@ -95,28 +94,28 @@ def test_somebody_logs_in_and_the_vm_reboots_and_goes_off_and_comes_back(
     assert kk.console(host, "linux") is linux
     boot(world, linux)
     answer(linux, LOGIN, "login: ")
-    answer(linux, "root\n", "/ #")
-    answer(linux, "uname -a\n", "GNU/Linux.*/ #")
+    answer(linux, "root\n", ASKS)
+    answer(linux, "uname -a\n", f"GNU/Linux.*{ASKS}")
 
     # Many bytes at once come as they were, and Ctrl-C ends what would never end.
     answer(linux, "echo got=$((1+1)); cat > /pasted\n", "got=2")
     pasted = "".join(f"{line:060d}\n" for line in range(200))
     linux.type(pasted + "\x04")
     digest = hashlib.sha256(pasted.encode()).hexdigest()
-    answer(linux, "sha256sum /pasted\n", f"{digest}.*/ #")
+    answer(linux, "sha256sum /pasted\n", f"{digest}.*{ASKS}")
     answer(linux, "yes\n", r"(y\n){1000}")
-    answer(linux, "\x03", "/ #")
+    answer(linux, "\x03", ASKS)
 
     # A reboot of the guest leaves the line as it is.
     before = len(linux.transcript)
     kk.reboot(host, "linux")
-    again = re.compile(f"{READY}.*{PROMPT}", re.DOTALL)
+    again = re.compile(f"{READY}.*{ASKS}", re.DOTALL)
     wait_until(
         lambda: again.search(linux.transcript[before:]),
         "the guest is back",
         saw=lambda: linux.transcript[before:][-2000:],
     )
-    answer(linux, "echo back=$((1+1))\n", "back=2.*/ #")
+    answer(linux, "echo back=$((1+1))\n", f"back=2.*{ASKS}")
 
     kk.destroy(host, "linux")
     wait_for(linux, "off")
@@ -149,14 +148,16 @@ def test_one_reader_at_a_time_on_ssh_and_local_hosts_alike(
     assert "['application/vnd.jupyter.widget-view+json', 'text/html', 'text/plain']" in done.stdout
     again = kk.console(host, "linux")
     assert again is not linux
-    answer(again, "echo again=$((1+1))\n", "again=2.*/ #")
+    answer(again, "echo again=$((1+1))\n", f"again=2.*{ASKS}")
 
     # The daemon goes, and with it the connection; the guest does not.
     states: list[str] = []
     again.observe(lambda change: states.append(change["new"]), names="state")
     world.lab.restart_libvirtd()
-    wait_until(lambda: "lost" in states and states[-1] == "attached", "the console is back", saw=lambda: states)
-    answer(again, "echo restarted=$((1+1))\n", "restarted=2.*/ #")
+    wait_until(
+        lambda: "lost" in states and states[-1] == "attached", "the console is back", saw=lambda: states
+    )
+    answer(again, "echo restarted=$((1+1))\n", f"restarted=2.*{ASKS}")
     again.close()
 
 
@@ -169,7 +170,7 @@ def test_two_at_once_are_kept_apart(world: World, host: kk.Host, linux: kk.Conso
         lambda: "SeaBIOS" in firmware.transcript, "SeaBIOS on its console", saw=lambda: firmware.transcript
     )
     boot(world, linux)
-    answer(linux, "uname -a\n", "GNU/Linux.*/ #")
+    answer(linux, "uname -a\n", f"GNU/Linux.*{ASKS}")
 
     assert "Linux" not in firmware.transcript
     assert "SeaBIOS" not in linux.transcript

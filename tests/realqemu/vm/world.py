@@ -21,6 +21,10 @@ IMAGES = "/var/lib/libvirt/images"
 CONSOLES = "/var/log/libvirt/qemu"
 CONSOLE = "console=tty0 console=ttyS0"
 READY = "kvmkit guest ready"
+PROMPT = " # "
+"""On a console's log, the guest's shell that asks for a command."""
+ASKS = "[/~] #"
+"""The same as a pattern for what a terminal shows: busybox 1.35 puts `/` before it, 1.37 `~`."""
 
 FOLDERS = ("/var/lib/libvirt", "/var/log/libvirt", "/etc/libvirt")
 LIBVIRTS_OWN = re.compile(
