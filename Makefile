@@ -24,19 +24,19 @@ PART ?=
 AS ?= root
 # For `make acceptance-online`: the folder of a Debian mirror that has dists and pool, udebs included.
 MIRROR ?=
+DIST ?= dist
 
-.PHONY: help lab test soak matrix fresh acceptance acceptance-long acceptance-online virtual-host bench notebooks pictures docs lint lock clean system test-system
+.PHONY: help lab test soak matrix fresh acceptance acceptance-long acceptance-online virtual-host bench notebooks pictures docs dist lint lock clean system test-system
 
 help: ## List what there is to make
 	@sed -n -e 's/%/NAME/' -e 's/^\([a-zA-Z-]*\):.* ## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
 		printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 lab: system .venv/stamp $(XTERM) ## Set up what is missing, then open the runbooks in JupyterLab
-	env JUPYTER_CONFIG_PATH="$(CURDIR)/kvmkit/data/jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
-		$(BIN)/jupyter lab --ip=127.0.0.1 --allow-root --notebook-dir='$(RUNBOOKS)' --LabApp.default_url=/lab/tree/00-menu.ipynb $(LAB_ARGS)
+	$(BIN)/kvmkit lab --folder='$(RUNBOOKS)' $(LAB_ARGS)
 
 run-%: .venv/stamp ## Run a runbook without a person, such as run-10-check-host URI=qemu:///system
-	@$(BIN)/python tools/run_runbook.py $* $(URI) $(PARAMETERS)
+	@$(BIN)/kvmkit run $* --uri '$(URI)' $(PARAMETERS)
 
 test: test-system .venv/stamp $(XTERM) ## Set up what is missing, then run every test tier that this machine allows
 	$(BIN)/python tests/run.py
@@ -86,13 +86,16 @@ lint: .venv/stamp ## Check style, types, the direction of imports and shell scri
 	$(BIN)/shellcheck --shell=sh --severity=warning --exclude=SC2174 $$(git ls-files '*.sh')
 	$(BIN)/shellcheck --severity=warning $$(git ls-files .ci tools | grep -v '\.py$$')
 
+dist: .venv/stamp $(XTERM) ## Build sdist and wheel into dist/, or DIST=FOLDER
+	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir $(DIST)
+
 lock: .venv/stamp ## Write requirements.lock anew, with the newest versions that pyproject.toml allows
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --upgrade --universal \
 		--python-version 3.11 --extra lab --group test --group docs --group dev \
 		--output-file requirements.lock pyproject.toml
 
 clean: ## Remove what was built, the virtual environment included
-	rm -rf .venv build docs/tutorials/runbooks kvmkit/forms/xterm .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv build dist docs/tutorials/runbooks kvmkit/forms/xterm .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 system: ## Install the system packages that are missing
 	@tools/system-packages

@@ -10,7 +10,28 @@
 True
 """
 
-import lazy_loader
+from pathlib import Path as _Path
+from typing import Any as _Any
+
+import lazy_loader as _lazy_loader
 
 # A name is imported when it is first used: who looks at VMs waits for no widgets and no installer.
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_imported, __dir__, __all__ = _lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> _Any:
+    """Import a name; where libvirt-python is not there or not usable, say in one line what it needs."""
+    try:
+        return _imported(name)
+    except ImportError as error:
+        if error.name not in ("libvirt", "libvirtmod"):
+            raise
+        from kvmkit.errors import Unsupported  # noqa: PLC0415 - hardly ever needed
+
+        needs = _Path(__file__).with_name("data").joinpath("libvirt-needs.txt").read_text(encoding="utf-8")
+        lines = "; ".join(" ".join(line.split()) for line in needs.splitlines())
+        raise Unsupported(
+            f"libvirt-python, by which kvmkit talks to hosts, cannot be used here: {error}. It is compiled for "
+            "the libvirt of this machine and needs libvirt's headers, pkg-config, a C compiler and Python's "
+            f"headers ({lines}). When they are there: pip install --force-reinstall --no-cache-dir libvirt-python"
+        ) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kvmkit.errors import KvmkitError
 
-__all__ = ["own_folder", "state_folder", "using", "write_whole"]
+__all__ = ["own_folder", "replace_whole", "state_folder", "using", "write_whole"]
 
 
 @contextlib.contextmanager
@@ -43,12 +43,17 @@ def state_folder() -> Path:
     return own_folder(Path(base) / "kvmkit")
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def replace_whole(path: Path, content: bytes) -> None:
     """Write a file so that a killed process leaves the old one or the new one, never a part."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace a file of kvmkit's state; what is wrong with its place is said."""
     with using(path):
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        replace_whole(path, content)

@@ -33,7 +33,7 @@ take_up({uri!r}, {plans!r})
 """
 
 
-def run_runbook(name: str, uri: str, **parameters: Any) -> Run:
+def run_runbook(name: str, uri: str, /, **parameters: Any) -> Run:
     """Run a runbook against a host without a person, and keep the executed notebook.
 
     If the last run of the same runbook with the same parameters (but for `confirm`) did not come to

@@ -14,17 +14,22 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from kvmkit.errors import InvalidSpec, NotFound, Unsupported
 
-__all__ = ["checked", "defaults", "find", "papermill"]
+__all__ = ["checked", "defaults", "find", "papermill", "runbooks"]
 
 KINDS: dict[str, Any] = {"str": str, "int": int, "float": float, "bool": bool}
 SECRET = re.compile(r"(^|_)(password|passwd|passphrase|secret|token)$")
 
 
-def find(name: str) -> Path:
-    """Find a runbook: in the installed package, or beside it where that is a clone of the repository."""
+def runbooks() -> Path:
+    """Give the folder of runbooks: in the installed package, or beside it in a clone of the repository."""
     package = Path(__file__).parent.parent
     installed, clone = package / "notebooks", package.parent / "notebooks"
-    found = {path.stem: path for path in (installed if installed.is_dir() else clone).glob("*.ipynb")}
+    return installed if installed.is_dir() else clone
+
+
+def find(name: str) -> Path:
+    """Find a runbook by its name."""
+    found = {path.stem: path for path in runbooks().glob("*.ipynb")}
     if (stem := name.removesuffix(".ipynb")) not in found:
         raise NotFound(f"no runbook {name!r}; there are: {', '.join(sorted(found)) or 'none'}")
     return found[stem]
@@ -48,7 +53,9 @@ def checked(source: Path, parameters: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in parameters.items():
         if _secret(name, value):
             problems[name] = "a secret cannot be a parameter: the notebook is kept with them, in clear"
-        elif name not in known or name == "uri":
+        elif name == "uri":
+            problems[name] = "names the host, and is no parameter: it is given apart from them"
+        elif name not in known:
             near = get_close_matches(name, known, 1)
             meant = f"did you mean {near[0]}? " if near else ""
             problems[name] = f"{source.stem} has no such parameter; {meant}it has: {', '.join(known)}"
