@@ -31,7 +31,7 @@ def __getattr__(name: str) -> _Any:
         needs = _Path(__file__).with_name("data").joinpath("libvirt-needs.txt").read_text(encoding="utf-8")
         lines = "; ".join(" ".join(line.split()) for line in needs.splitlines())
         raise Unsupported(
-            f"libvirt-python, by which kvmkit talks to hosts, cannot be used here: {error}. It is compiled for "
-            "the libvirt of this machine and needs libvirt's headers, pkg-config, a C compiler and Python's "
-            f"headers ({lines}). When they are there: pip install --force-reinstall --no-cache-dir libvirt-python"
+            f"kvmkit talks to hosts by libvirt-python, which cannot be used here: {error}. pip compiles it, "
+            f"which needs libvirt's headers, pkg-config, a C compiler and Python's headers ({lines}). "
+            "When they are there: pip install --force-reinstall --no-cache-dir libvirt-python"
         ) from error

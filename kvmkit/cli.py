@@ -19,10 +19,10 @@ FOLDER = "~/kvmkit-runbooks"
 
 
 def shown(text: str) -> str:
-    """Give a text without the control characters by which a host could steer the terminal.
+    r"""Give a text without the control characters by which a host could steer the terminal.
 
-    >>> print(shown("a name: \\x1b[2Jgone"))
-    a name: \\x1b[2Jgone
+    >>> print(shown("a name: \x1b[2Jgone"))
+    a name: \x1b[2Jgone
     """
     return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 
@@ -60,6 +60,7 @@ def lab(folder: str, options: tuple[str, ...]) -> None:
     from kvmkit.lab import copy_runbooks, lab_app, serve  # noqa: PLC0415 - --help waits for none of it
 
     app = lab_app()
+    kk.connect(PRACTICE)  # contacts nobody, and says at once what libvirt-python is missing here
     place = Path(folder).expanduser()
     if kept := copy_runbooks(place):
         click.echo(

@@ -16,7 +16,7 @@ from kvmkit.state import replace_whole
 __all__ = ["copy_runbooks", "lab_app", "serve"]
 
 GIVEN = ".kvmkit.json"
-"""In the folder: the digest of each runbook as kvmkit wrote it, which tells an older one from a changed one."""
+"""In the folder: digests of the runbooks as kvmkit wrote them, which tell an older one from a changed one."""
 
 
 def lab_app() -> Any:
