@@ -15,6 +15,8 @@ from kvmkit.state import replace_whole
 
 __all__ = ["copy_runbooks", "lab_app", "serve"]
 
+SETTINGS = Path(__file__).parent / "data" / "jupyter"
+"""JupyterLab's settings for a first minute without questions; a person's own settings count for more."""
 GIVEN = ".kvmkit.json"
 """In the folder: digests of the runbooks as kvmkit wrote them, which tell an older one from a changed one."""
 
@@ -35,6 +37,8 @@ def serve(app: Any, folder: Path, options: Sequence[str] = ()) -> None:
 
     `options` are more for JupyterLab, and count for more than those that are set here.
     """
+    more = os.environ.get("JUPYTER_CONFIG_PATH")
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join([str(SETTINGS), *([more] if more else [])])
     own = ["--ip=127.0.0.1", "--allow-root", "--LabApp.default_url=/lab/tree/00-menu.ipynb"]
     app.launch_instance([f"--ServerApp.root_dir={folder.resolve()}", *own, *options])
 
