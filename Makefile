@@ -13,6 +13,8 @@ RUNBOOKS ?= notebooks
 # For `make run-NAME`: the host, and the runbook's parameters as words NAME=VALUE, quoted as for a shell.
 URI ?= test:///default
 PARAMETERS ?=
+# For `make bench`: one part, such as bridge; or --smoke, which runs each part once and judges nothing.
+BENCH_ARGS ?=
 # For `make virtual-host`: ready; bare, on which libvirt and QEMU are not installed yet; or selinux.
 VHOST ?= ready
 # For `make soak`: how many rounds the commit shall have in all, and of which tiers (all unless some are named).
@@ -67,7 +69,7 @@ virtual-host: test-system .venv/stamp ## Start a throw-away KVM host to try the 
 	@$(BIN)/python -m tests.vhost $(VHOST)
 
 bench: .venv/stamp ## Measure: medians and ratios of one run
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
 notebooks: .venv/stamp ## Run the runbooks and store their outputs
 	$(BIN)/python tools/notebooks.py

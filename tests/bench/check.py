@@ -23,18 +23,18 @@ from tests.bench.measure import Row, alternate, compare, seconds
 ROUNDS = 9
 
 
-def run(ssh_uri: str, ssh_command: str) -> list[Row]:
+def run(ssh_uri: str, ssh_command: str, rounds: int) -> list[Row]:
     """Measure in that process."""
     with tempfile.NamedTemporaryFile(prefix="kvmkit-bench-") as log:
         logging = {"LIBVIRT_LOG_FILTERS": "2:rpc", "LIBVIRT_LOG_OUTPUTS": f"2:file:{log.name}"}
-        argv = [sys.executable, "-m", "tests.bench.check", ssh_uri, ssh_command, log.name]
+        argv = [sys.executable, "-m", "tests.bench.check", ssh_uri, ssh_command, log.name, str(rounds)]
         done = subprocess.run(argv, env=os.environ | logging, stdout=subprocess.PIPE, check=True)
     return [Row(**row) for row in json.loads(done.stdout)]
 
 
-def rows(ssh_uri: str, ssh_command: str, log: Path) -> list[Row]:
+def rows(ssh_uri: str, ssh_command: str, log: Path, rounds: int) -> list[Row]:
     """Each round is a first contact: no connection is open, neither libvirt's nor ssh's."""
-    pairs = alternate(ROUNDS, partial(_first_check, ssh_uri), partial(_bare_ssh, ssh_command))
+    pairs = alternate(rounds, partial(_first_check, ssh_uri), partial(_bare_ssh, ssh_command))
     _hang_up(ssh_uri)
     trips = Row("`kk.check_host` over SSH", "round trips", round_trips(ssh_uri, log), bound=3)
     _hang_up(ssh_uri)
@@ -92,5 +92,5 @@ def _hang_up(ssh_uri: str) -> None:
 
 
 if __name__ == "__main__":
-    measured = rows(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    measured = rows(sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))
     print(json.dumps([asdict(row) for row in measured]))  # noqa: T201 (the parent reads it)

@@ -37,9 +37,9 @@ def seconds(call: Callable[[], object]) -> float:
 def alternate(rounds: int, ours: Side, theirs: Side) -> list[tuple[float, float]]:
     """Measure one after the other, again and again, so that a drift of the machine weighs on both.
 
-    The first round only warms up.
+    A round more comes first, which only warms up; where there is one round, a smoke, nothing is warmed up.
     """
-    return [(ours(), theirs()) for _ in range(rounds + 1)][1:]
+    return [(ours(), theirs()) for _ in range(rounds + (rounds > 1))][-rounds:]
 
 
 def compare(what: str, beside: str, pairs: Sequence[tuple[float, float]], bound: float | None) -> Row:

@@ -1,7 +1,17 @@
 """What `make bench` makes of its measurements; nothing is timed here."""
 
+import shutil
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.bench import __main__ as bench
 from tests.bench.imports import third_party_imports
 from tests.bench.measure import Row, alternate, compare, table
+from tests.bench.stale import ROOT, UNUSED, benchmarks_note, changed_parts, digests, mark, sources
 from tests.netlab.lan import Interruption, interruption
 
 
@@ -10,6 +20,118 @@ def test_the_sides_take_turns_and_the_first_round_does_not_count() -> None:
     pairs = alternate(3, lambda: next(clock), lambda: next(clock))
 
     assert pairs == [(2, 3), (4, 5), (6, 7)]
+
+
+def test_a_single_round_is_all_that_is_done() -> None:
+    clock = iter(range(100))
+
+    assert alternate(1, lambda: next(clock), lambda: next(clock)) == [(0, 1)]
+    assert next(clock) == 2
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, bool]]:
+    """Let no part measure: each only notes that it was called, and has a row that breaks its bound."""
+    called: list[tuple[str, bool]] = []
+
+    def part(name: str, *, smoke: bool) -> list[Row]:
+        called.append((name, smoke))
+        return [Row(name, "nothing", 2.0, 1.0)]
+
+    monkeypatch.setattr(bench.Lab, "unavailable", lambda: "")
+    monkeypatch.setattr(bench, "PARTS", {name: partial(part, name) for name in bench.PARTS})
+    monkeypatch.setattr(bench, "PAGE", tmp_path / "benchmarks.md")
+    return called
+
+
+@pytest.mark.parametrize(
+    ("words", "parts", "code"),
+    [
+        ([], ["lab", "imports", "bridge"], 1),
+        (["bridge"], ["bridge"], 1),
+        (["--smoke"], ["lab", "imports", "bridge"], 0),
+    ],
+)
+def test_all_parts_are_measured_unless_some_are_named(
+    measured: list[tuple[str, bool]],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    parts: list[str],
+    code: int,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench", *words])
+
+    assert bench.main() == code
+    assert measured == [(part, words == ["--smoke"]) for part in parts]
+    assert not bench.PAGE.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nonsense", "lab"], "there is no part nonsense; there are lab, imports, bridge"),
+        (["--write", "lab"], "the page shows one run of all parts"),
+        (["--write", "--smoke"], "not allowed with argument"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_in_one_line(
+    measured: list[tuple[str, bool]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    said: str,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench", *words])
+    with pytest.raises(SystemExit, match="2"):
+        bench.main()
+
+    assert said in capsys.readouterr().err
+    assert not measured
+
+
+def test_the_page_is_written_by_one_command_which_tells_how_long_it_took(
+    measured: list[tuple[str, bool]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench", "--write"])
+    bench.main()
+    page = bench.PAGE.read_text(encoding="utf-8")
+
+    assert "| bridge   | nothing | 2     | 1       | NO    |" in page
+    assert changed_parts(page, digests()) == []
+    said = capsys.readouterr().out
+    assert [line.split(":")[0] for line in said.splitlines()[:4]] == ["lab", "imports", "bridge", "all of it"]
+
+
+def test_the_page_is_noted_to_be_older_than_what_changed(tmp_path: Path) -> None:
+    for name in ("kvmkit", "tests/bench"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "xterm"))
+    page = tmp_path / "docs/benchmarks.md"
+    page.parent.mkdir()
+    page.write_text(f"# Benchmarks\n\n{mark(tmp_path)}\n", encoding="utf-8")
+    assert benchmarks_note(tmp_path) == ""
+
+    with (tmp_path / "kvmkit/bridge/plan.py").open("a") as changed:
+        changed.write("# changed\n")
+    assert "is older than what it measures: imports, bridge changed since" in benchmarks_note(tmp_path)
+    page.write_text("# Benchmarks\n", encoding="utf-8")
+    assert "lab, imports, bridge changed since" in benchmarks_note(tmp_path)
+
+
+@pytest.mark.parametrize(("part", "uses"), [("lab", ("vm", "check")), ("bridge", ("bridge",))])
+def test_what_a_part_runs_counts_as_measured(part: str, uses: tuple[str, ...]) -> None:
+    counted = sources(part)
+    used = [path for path in counted if path.suffix == ".py" and path.parent.name in uses]
+    modules = [f"{path.parent.parent.name}.{path.parent.name}.{path.stem}" for path in used]
+    code = f"""
+import importlib, sys
+for name in {modules}:
+    importlib.import_module(name.removesuffix(".__init__"))
+print(*(module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] == "kvmkit"))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert {Path(name) for name in done.stdout.split()} - {*counted} == set()
+    assert all((ROOT / "kvmkit" / folder).is_dir() for folder in UNUSED[part])
 
 
 def test_the_ratio_is_that_of_the_medians() -> None:
