@@ -16,6 +16,7 @@ from numpydoc.docscrape import NumpyDocString
 from numpydoc.validate import validate
 
 import kvmkit
+from tests import written
 from tests.run import not_compared
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -187,7 +188,7 @@ def test_every_make_target_explains_itself() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     phony = re.search(r"^\.PHONY: (.*)$", makefile, flags=re.MULTILINE)
     assert phony
-    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    shown = written.run("make help").stdout
 
     # A target with a pattern, shown as run-NAME, cannot be phony.
     assert {line.split()[1] for line in shown.splitlines() if line.startswith("  make ")} == {

@@ -14,6 +14,7 @@ from urllib.request import Request, urlopen
 
 from playwright.sync_api import Locator, Page
 
+from tests import written
 from tests.browser.bounds import CALL_SECONDS
 from tests.lab.waiting import wait_until
 
@@ -89,8 +90,7 @@ def copy_runbooks(folder: Path) -> None:
 
 def make_lab(runbooks: Path, options: str = "") -> list[str]:
     """Give the command `make lab` for a copy of the runbooks; the environment for it is made already."""
-    made = ("--old-file=.venv/stamp", "--old-file=kvmkit/forms/xterm/xterm.js")
-    return ["make", *made, "lab", f"RUNBOOKS={runbooks}", f"LAB_ARGS=--no-browser {options}"]
+    return written.argv("make lab", f"RUNBOOKS={runbooks}", f"LAB_ARGS=--no-browser {options}")
 
 
 @contextlib.contextmanager

@@ -7,6 +7,8 @@ from shutil import which
 
 import pytest
 
+from tests import written
+
 SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "system-packages"
 TOOLS = ["cat", "cut", "dirname", "env", "grep", "head", "mktemp", "rm", "sed", "sh", "tail", "tr"]
 CLIENT = ["cc", "ip", "make", "openssl", "ping", "pkg-config", "qemu-img", "ssh", "virt-install"]
@@ -51,6 +53,19 @@ class Machine:
             check=False,
         )
 
+    def make(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        """Have make run it; the make that is found by the PATH does nothing."""
+        return subprocess.run(
+            command,
+            executable=which("make"),
+            cwd=SCRIPT.parents[1],
+            env={"PATH": str(self.bin)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
     @property
     def asked(self) -> list[str]:
         return self.log.read_text(encoding="utf-8").splitlines()
@@ -88,3 +103,21 @@ def test_without_root_and_sudo_it_gives_the_exact_command(tmp_path: Path) -> Non
     assert "not root, and there is no sudo" in done.stderr
     assert "apt-get install --no-install-recommends --no-upgrade -y virtinst" in done.stderr
     assert machine.asked == []
+
+
+def test_make_system_and_make_test_system_install_by_it(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, uid=0, installs="virtinst")
+    install = "offline=1 install --no-install-recommends --no-upgrade -y"
+    system = machine.make(written.argv("make system"))
+
+    assert system.returncode == 0, system.stderr
+    assert machine.asked[-1] == f"{install} virtinst"
+
+    asked = machine.asked
+    tests = machine.make(written.argv("make test-system"))
+
+    assert tests.returncode == 0, tests.stderr
+    installed = [
+        line.removeprefix(f"{install} ") for line in machine.asked[len(asked) :] if " -s " not in line
+    ]
+    assert {"mmdebstrap", "cpio", "busybox", "chromium"} <= set(installed)
