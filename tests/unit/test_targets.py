@@ -58,3 +58,10 @@ def test_tiers_are_run_by_their_names() -> None:
 
     assert done.returncode != 0
     assert "no such tier: nonsense; there are" in done.stdout + done.stderr
+
+
+def test_make_matrix_lists_its_parts_where_none_is_named() -> None:
+    done = written.run("make matrix")
+
+    assert done.returncode == 0, done.stderr
+    assert "\n  netlab " in done.stdout
