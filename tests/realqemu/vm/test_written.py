@@ -1,5 +1,6 @@
 """The commands of the how-to guides, on a host over SSH as they have it."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -48,7 +49,8 @@ def test_papermill_runs_a_runbook_of_the_clone(world: World, tmp_path: Path) -> 
     )
 
     assert done.returncode == 0, done.stderr
-    assert "on Debian" in (tmp_path / "checked.ipynb").read_text(encoding="utf-8")
+    told = json.loads((tmp_path / "checked.ipynb").read_text(encoding="utf-8"))["metadata"]["papermill"]
+    assert (told["exception"], told["parameters"]) == (None, {"uri": world.lab.ssh_uri})
 
 
 def test_make_creates_a_vm_once_its_plan_is_confirmed(world: World) -> None:
