@@ -54,6 +54,8 @@ def argv(command: str, *more: str, given: Mapping[str, str] | None = None) -> li
         if not any(text in word for word in words):
             raise AssertionError(f"{text!r} does not stand in {command!r}")
         words = [word.replace(text, meant) for word in words]
+    if words[0] == "kvmkit":
+        words[0] = str(ROOT / ".venv/bin/kvmkit")  # in a reader's PATH, if he has installed it there
     made = [f"--old-file={name}" for name in SET_UP if name not in words] if words[0] == "make" else []
     return [words[0], *made, *words[1:], *more]
 

@@ -20,10 +20,26 @@ SECONDS = 90
 
 
 def test_make_runs_a_runbook_on_the_practice_host(host: kk.Host) -> None:
-    done = written.run("make run-40-create-vm URI=...", given={"...": URI})
+    done = written.run("make run-NAME", given={"NAME": "40-create-vm"})
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert kk.vms(host).loc["web1", "state"] == "running"
+
+
+def test_the_command_runs_a_runbook_on_the_practice_host_unless_another_is_named(host: kk.Host) -> None:
+    done = written.run("kvmkit run 40-create-vm vm_name=web2")
+    named = written.run("kvmkit run 40-create-vm --uri ...", given={"...": URI})
+    other = written.run("kvmkit run 40-create-vm --uri ... vm_name=web2", given={"...": URI, "web2": "web3"})
+
+    assert [run.returncode for run in (done, named, other)] == [0, 0, 0], done.stderr + named.stderr
+    assert set(kk.vms(host).index) == {"demo", "web1", "web2", "web3"}
+
+
+def test_the_command_checks_a_host() -> None:
+    done = written.run("kvmkit check qemu:///system", given={"qemu:///system": URI})
+
+    assert f"check {URI}" in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 def test_preparing_by_make_goes_on_plan_by_plan_as_each_is_confirmed(host: kk.Host) -> None:
@@ -48,7 +64,7 @@ def test_preparing_by_make_goes_on_plan_by_plan_as_each_is_confirmed(host: kk.Ho
 def stopped_at(run: subprocess.CompletedProcess[str]) -> str:
     """Give the id of the plan at which a run stopped."""
     assert run.returncode != 0
-    assert f"run-20-prepare-host: RunFailed: 20-prepare-host on {URI} stopped at cell " in run.stderr
+    assert f"Error: RunFailed: 20-prepare-host on {URI} stopped at cell " in run.stderr
     found = re.search(
         r"NotApplied: plan (p[0-9a-f]+) .*read the plan, then run again with confirm=", run.stderr
     )

@@ -111,10 +111,10 @@ $ make long \\
 
 
 def test_what_a_reader_puts_in_is_put_in_and_the_set_up_is_not_made_again() -> None:
-    argv = written.argv("make run-40-create-vm URI=...", "PARAMETERS=vcpus=2", given={"...": "test:///x y"})
+    argv = written.argv("make run-NAME", "URI=test:///x y", given={"NAME": "40-create-vm"})
 
     assert [word for word in argv if not word.startswith("--old-file=")] == [
-        *("make", "run-40-create-vm", "URI=test:///x y", "PARAMETERS=vcpus=2"),
+        *("make", "run-40-create-vm", "URI=test:///x y"),
     ]
     assert "--old-file=.venv/stamp" in argv
     assert "--old-file=system" not in written.argv("make system")

@@ -15,7 +15,7 @@ HOST = "qemu+ssh://root@kvm1/system"
 def planned(stopped: subprocess.CompletedProcess[str]) -> str:
     """Give the id of the plan that a run without consent names."""
     assert stopped.returncode != 0
-    assert "run-40-create-vm: RunFailed: 40-create-vm on " in stopped.stderr, stopped.stdout + stopped.stderr
+    assert "Error: RunFailed: 40-create-vm on " in stopped.stderr, stopped.stdout + stopped.stderr
     found = re.search(r"stopped at cell 'gate' .*: NotApplied: plan (p[0-9a-f]+) ", stopped.stderr)
     assert found, stopped.stderr
     return found[1]
@@ -29,9 +29,9 @@ def test_ssh_reaches_the_host(world: World) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_make_runs_the_check_without_a_person(world: World) -> None:
+def test_the_check_runs_without_a_person(world: World) -> None:
     done = written.run(
-        "make run-10-check-host URI=qemu+ssh://root@kvm1/system", given={HOST: world.lab.ssh_uri}
+        "kvmkit run 10-check-host --uri qemu+ssh://root@kvm1/system", given={HOST: world.lab.ssh_uri}
     )
     listed = kk.history(world.host)
 
@@ -53,9 +53,9 @@ def test_papermill_runs_a_runbook_of_the_clone(world: World, tmp_path: Path) -> 
     assert (told["exception"], told["parameters"]) == (None, {"uri": world.lab.ssh_uri})
 
 
-def test_make_creates_a_vm_once_its_plan_is_confirmed(world: World) -> None:
+def test_a_vm_is_created_once_its_plan_is_confirmed(world: World) -> None:
     first = written.run(
-        "make run-40-create-vm URI=qemu+ssh://root@kvm1/system PARAMETERS='vm_name=web2 memory_mib=2048'",
+        "kvmkit run 40-create-vm --uri qemu+ssh://root@kvm1/system vm_name=web2 memory_mib=2048",
         given={HOST: world.lab.ssh_uri},
     )
     larger = planned(first)
@@ -67,7 +67,7 @@ def test_make_creates_a_vm_once_its_plan_is_confirmed(world: World) -> None:
     assert kk.vms(world.host).empty
 
     done = written.run(
-        "make run-40-create-vm URI=... PARAMETERS='vm_name=web2 confirm=p33bb0cd24'",
+        "kvmkit run 40-create-vm --uri ... vm_name=web2 confirm=p33bb0cd24",
         given={"...": world.lab.ssh_uri, "p33bb0cd24": plan_id},
     )
     assert done.returncode == 0, done.stdout + done.stderr
