@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from tests.bench import bridge, check, imports
+from tests.bench import bridge, check, imports, stale
 from tests.bench.measure import Row, table
-from tests.bench.stale import PAGE, ROOT, mark
+from tests.bench.stale import ROOT, mark
 from tests.lab.lab import Lab
 
 TEXT = """# Benchmarks
@@ -66,7 +66,7 @@ def main() -> int:
     if args.smoke:
         _say("Every part runs. One round measures nothing, so nothing is held to its bound.")
     if args.write:
-        PAGE.write_text(TEXT.format(table=table(rows), mark=mark()), encoding="utf-8")
+        stale.PAGE.write_text(TEXT.format(table=table(rows), mark=mark()), encoding="utf-8")
     return int(not all(row.holds for row in rows))
 
 

@@ -17,7 +17,7 @@ PACKAGES = (
 
 def path() -> Path:
     """Where the root of this recipe is, built or not."""
-    recipe = (
+    recipe: tuple[Path | str, ...] = (
         debian.SUITE,
         Path(__file__),
         Path(debian.__file__),

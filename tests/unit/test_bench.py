@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.bench import __main__ as bench
+from tests.bench import stale
 from tests.bench.imports import third_party_imports
 from tests.bench.measure import Row, alternate, compare, table
 from tests.bench.stale import ROOT, UNUSED, benchmarks_note, changed_parts, digests, mark, sources
+from tests.lab.lab import Lab
 from tests.netlab.lan import Interruption, interruption
 
 
@@ -38,9 +40,9 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str,
         called.append((name, smoke))
         return [Row(name, "nothing", 2.0, 1.0)]
 
-    monkeypatch.setattr(bench.Lab, "unavailable", lambda: "")
+    monkeypatch.setattr(Lab, "unavailable", lambda: "")
     monkeypatch.setattr(bench, "PARTS", {name: partial(part, name) for name in bench.PARTS})
-    monkeypatch.setattr(bench, "PAGE", tmp_path / "benchmarks.md")
+    monkeypatch.setattr(stale, "PAGE", tmp_path / "benchmarks.md")
     return called
 
 
@@ -63,7 +65,7 @@ def test_all_parts_are_measured_unless_some_are_named(
 
     assert bench.main() == code
     assert measured == [(part, words == ["--smoke"]) for part in parts]
-    assert not bench.PAGE.exists()
+    assert not stale.PAGE.exists()
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def test_the_page_is_written_by_one_command_which_tells_how_long_it_took(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["bench", "--write"])
     bench.main()
-    page = bench.PAGE.read_text(encoding="utf-8")
+    page = stale.PAGE.read_text(encoding="utf-8")
 
     assert "| bridge   | nothing | 2     | 1       | NO    |" in page
     assert changed_parts(page, digests()) == []
