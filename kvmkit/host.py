@@ -7,7 +7,9 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
+from typing import TypeVar
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 import libvirt
@@ -27,10 +29,17 @@ PASSWORD = re.compile(r":(?!//).*@", re.DOTALL)
 """Where one may be, also in what is no URI."""
 OPENING = 60
 """Seconds that libvirt's daemon has to answer in; one that is started by its socket takes a while."""
+ASKING = 30
+"""Seconds that a connection which is there has to answer in, before a new one is opened."""
 JUST_NOW = 10
 """Seconds for which a host that ran a command is taken to be still there."""
 KEEP_ALIVE = 5, 3
-"""Seconds between questions to a host that is silent, and how many go unanswered before it counts as lost."""
+"""Seconds between questions to a host that is silent, and how many go unanswered before it counts as lost.
+
+libvirt then ends every call of that connection, each with an error: without it they would wait for ever.
+"""
+
+T = TypeVar("T")
 
 _hosts: dict[str, Host] = {}
 
@@ -172,9 +181,7 @@ class Host:
         HostUnavailable
             No daemon answers.
         """
-        run_event_loop()
         connection = self._connected()
-        connection.setKeepAlive(*KEEP_ALIVE)
         connection.registerCloseCallback(lambda *_: lost(), None)
         return connection
 
@@ -183,8 +190,8 @@ class Host:
             return self.practice.connection()
         if self._connection is not None:
             # A daemon that was restarted is only noticed by asking it something.
-            with contextlib.suppress(libvirt.libvirtError):
-                self._connection.getLibVersion()
+            with contextlib.suppress(libvirt.libvirtError, TimeoutError):
+                _within(ASKING, self._connection.getLibVersion)
                 return self._connection
         self._connection = self._connected()
         return self._connection
@@ -278,27 +285,44 @@ def _runner(uri: str) -> Runner:
 
 
 def _opened(uri: str) -> libvirt.virConnect:
-    """Open libvirt's connection, in a thread: its own waits for ever for a daemon that is sick."""
-    came: list[libvirt.virConnect | libvirt.libvirtError] = []
+    """Open libvirt's connection, whose calls end with an error when the daemon falls silent."""
+    run_event_loop()
+    try:
+        connection = _within(OPENING, lambda: libvirt.open(_libvirt_uri(uri)))
+        connection.setKeepAlive(*KEEP_ALIVE)
+    except TimeoutError:
+        raise HostUnavailable(
+            f"libvirt does not answer on {uri}: nothing came in {OPENING} s. Its daemon hangs, or is still "
+            "starting: restart it there with `systemctl restart libvirtd` (or `virtqemud`, where the daemons "
+            "are modular); VMs run on meanwhile."
+        ) from None
+    except libvirt.libvirtError as error:
+        raise HostUnavailable(
+            f"libvirt does not answer on {uri}: {error.get_error_message()}. Start it there with "
+            "`systemctl start libvirtd` (or `virtqemud.socket`, where the daemons are modular; `journalctl "
+            "-u libvirtd` says why one does not stay up); kk.check_host(host) says what is missing."
+        ) from error
+    return connection
 
-    def come() -> None:
+
+def _within(seconds: float, call: Callable[[], T]) -> T:
+    """Make a call into libvirt that may wait for ever, in a thread that is left behind then.
+
+    Raises
+    ------
+    TimeoutError
+        It has not come back in that time.
+    """
+    answer: Future[T] = Future()
+
+    def ask() -> None:
         try:
-            came.append(libvirt.open(_libvirt_uri(uri)))
+            answer.set_result(call())
         except libvirt.libvirtError as error:
-            came.append(error)
+            answer.set_exception(error)
 
-    thread = threading.Thread(target=come, name=f"open {uri}", daemon=True)
-    thread.start()
-    thread.join(OPENING)
-    found = came[0] if came else None
-    if isinstance(found, libvirt.virConnect):
-        return found
-    why = found.get_error_message() if found else f"nothing came in {OPENING} s"
-    raise HostUnavailable(
-        f"libvirt does not answer on {uri}: {why}. Start it there with "
-        "`systemctl start libvirtd` (or `virtqemud.socket`, where the daemons are modular; "
-        "`journalctl -u libvirtd` says why one does not stay up); kk.check_host(host) says what is missing."
-    ) from found
+    threading.Thread(target=ask, name="a call into libvirt", daemon=True).start()
+    return answer.result(seconds)
 
 
 def _libvirt_uri(uri: str) -> str:

@@ -115,11 +115,15 @@ def _lost() -> None:
 
 
 def _volume_xml(step: Step) -> str:
-    """Describe a blank volume of that size; libvirt finds out what is in it once it is sent."""
+    """Describe a blank volume of that size; libvirt finds out what is in it once it is sent.
+
+    All of its room is taken from the pool at once: a pool that fills up while bytes are sent has libvirt
+    11.3 crash, or hang for ever.
+    """
     volume = etree.Element("volume")
     etree.SubElement(volume, "name").text = step.args["name"]
     etree.SubElement(volume, "capacity", unit="bytes").text = str(step.args["size"])
-    etree.SubElement(volume, "allocation", unit="bytes").text = "0"
+    etree.SubElement(volume, "allocation", unit="bytes").text = str(step.args["size"])
     etree.SubElement(etree.SubElement(volume, "target"), "format", type="raw")
     return etree.tostring(volume, encoding="unicode")
 

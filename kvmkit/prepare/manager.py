@@ -32,6 +32,7 @@ _ERROR = re.compile(r"^(?:E: |Error: |dpkg: error|<message type=.error.>)(?:.*:\
 _UNREACHABLE = re.compile(
     r"^[EW]: Failed to fetch .*|^Errors during downloading metadata for repository .*:\n.*", re.MULTILINE
 )
+_UNABLE = re.compile(r"Unable to connect to (\S+):$")
 _UNKNOWN = re.compile(
     r"unable to locate package (?P<apt>\S+)|package '?(?P<old>\S+?)'? has no installation candidate"
     r"|no match for argument: (?P<dnf>\S+)|no provider of &apos;(?P<zypper>[^&]+)&apos;",
@@ -115,7 +116,7 @@ def patiently(
         if not locked:
             # The first complaint tells more than the last, which is shown: that something failed.
             first = unreachable or _ERROR.search(said)
-            told = " ".join(first[0].split()) if first else ""
+            told = _whole(" ".join(first[0].split()), said) if first else ""
             raise CommandFailed(argv, result.exit_code, result.stdout, f"{said}\n{told}", root.host.uri)
         if monotonic() > deadline:
             raise Busy(
@@ -124,6 +125,13 @@ def patiently(
             )
         safe_point()
         sleep(2)
+
+
+def _whole(complaint: str, said: str) -> str:
+    """Add what apt 3 tells in an earlier line alone: why it could not connect."""
+    where = _UNABLE.search(complaint)
+    why = where and re.search(rf"Could not connect to {re.escape(where[1])} .*", said)
+    return f"{complaint} {why[0]}" if why else complaint
 
 
 def _tell(line: str) -> None:

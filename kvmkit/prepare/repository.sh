@@ -19,8 +19,9 @@ apt-get)
         -o Acquire::Retries=0 -o Acquire::http::Timeout=20 -o Acquire::ftp::Timeout=20 >"$folder/said" 2>&1 || failed=yes
     # apt calls it a success when a list could not be had.
     grep -Eq '^[EW]: (Failed to fetch|Some index files failed)' "$folder/said" && failed=yes
-    # The first complaint says what was wrong, the last that something was.
-    grep -E '^(E|W):' "$folder/said" | head -n 1 >&2
+    # Why apt could not connect; apt 3 leaves that out of its complaint. Else the first complaint says what was wrong,
+    # and the last that something was.
+    { grep -E '^ +Could not connect' "$folder/said" || grep -E '^(E|W):' "$folder/said"; } | head -n 1 >&2
     ;;
 dnf)
     dnf -q -y --setopt=reposdir="$folder" --setopt=cachedir="$folder/cache" \

@@ -18,6 +18,7 @@ MODULES = (
     *("e1000", "e1000e"),
     *("ahci", "ata_piix", "sd_mod", "sr_mod", "isofs"),  # the CD drives of q35 and pc
 )
+_SETTINGS = ("inittab", "profile")
 _SCRIPTS = ("rcS", "say", "watch-cd", "dhcp-lease")
 
 
@@ -41,7 +42,8 @@ def _add_files(folder: Path) -> None:
         (folder / name).mkdir(parents=True)
     (folder / "init").symlink_to("/bin/busybox")
     (folder / "sbin").symlink_to("bin")
-    shutil.copyfile(FILES / "inittab", folder / "etc/inittab")
+    for name in _SETTINGS:
+        shutil.copyfile(FILES / name, folder / "etc" / name)
     (folder / "etc/modules").write_text("".join(f"{name}\n" for name in MODULES))
     for name in _SCRIPTS:
         shutil.copyfile(FILES / name, folder / "etc" / name)

@@ -1,6 +1,7 @@
 """cloud-init itself looks at what is made for it, in a root folder of its own: elsewhere it is a service."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,13 +58,14 @@ def test_every_cloud_config_passes_its_schema(user: str, keys: str, password: st
 
 
 WRONG = [
-    ("hostname: [hunter2]\n", "line 2: hostname: is not of type 'string'"),
+    ("hostname: [hunter2]\n", r"line 2: hostname: is not of type 'string'"),
     (
         "locale: x\nusers:\n- name: x\n- name: 5\n  passwd: hunter2\n",
-        "line 5: users.1: is not valid under",
+        # cloud-init 22 names the user, 25 the user's name.
+        r"line 5: users\.1(: is not valid under|\.name: is not of type 'string')",
     ),
-    ("runcmd: hunter2, hostname: x\n", "line 2: not YAML"),
-    ("runcmd: 'hunter2, hostname: x'\n", "line 2: runcmd: "),
+    ("runcmd: hunter2, hostname: x\n", r"line 2: not YAML"),
+    ("runcmd: 'hunter2, hostname: x'\n", r"line 2: runcmd: is not of type 'array'"),
 ]
 
 
@@ -73,7 +75,7 @@ def test_a_wrong_line_is_named_and_none_of_its_values(text: str, said: str, tmp_
     path.write_text(f"#cloud-config\n{text}")
     with pytest.raises(kk.InvalidSpec) as caught:
         render("cloud-init", InstallSpec(answers_file=str(path)), "web1")
-    assert caught.value.errors["answers_file"].startswith(said)
+    assert re.match(said, caught.value.errors["answers_file"])
     assert "hunter2" not in str(caught.value)
 
 

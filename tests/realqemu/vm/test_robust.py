@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import libvirt
 import pandas as pd
 import pytest
 
@@ -58,6 +59,27 @@ def test_a_plan_waits_for_a_daemon_that_went_away(world: World, host: kk.Host, s
     [left] = kk.pending(host)
     assert kk.apply(left).ok
     assert kk.vms(host).loc["small", "state"] == "running"
+
+
+def test_a_daemon_that_hangs_is_named(world: World, host: kk.Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.define("other")
+    monkeypatch.setattr("kvmkit.host.KEEP_ALIVE", (1, 2))
+    monkeypatch.setattr("kvmkit.host.OPENING", 3)
+    monkeypatch.setattr(host, "_connection", None)
+    kk.vms(host)
+
+    with world.hanging_libvirtd() as hang, host.changing("start a VM") as connection:
+        hang()
+        with pytest.raises(libvirt.libvirtError, match="keepalive timeout"):
+            connection.lookupByName("other").create()
+        for ask in (kk.vms, kk.volumes, lambda host: kk.console(host, "other")):
+            with pytest.raises(
+                kk.HostUnavailable,
+                match=r"nothing came in 3 s\. Its daemon hangs.*systemctl restart libvirtd",
+            ):
+                ask(host)
+
+    assert list(kk.vms(host).index) == ["other"]
 
 
 def test_a_vm_that_is_stuck_holds_no_list_up(world: World, host: kk.Host) -> None:

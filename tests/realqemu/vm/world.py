@@ -1,11 +1,12 @@
 """A real host as the tests see it: its VMs and its files, to compare before and after."""
 
+import contextlib
 import functools
 import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -111,6 +112,19 @@ class World:
             saw=lambda: said()[-2000:],
         )
         return kk.console_log(self.host, name)
+
+    @contextlib.contextmanager
+    def hanging_libvirtd(self) -> Iterator[Callable[[], None]]:
+        """Give a function after which libvirtd does nothing, until the end of this context."""
+        number = self.file("/run/libvirtd.pid").read_text().strip()
+
+        def hang() -> None:
+            self.lab.run(["kill", "-STOP", number])
+
+        try:
+            yield hang
+        finally:
+            self.lab.run(["kill", "-CONT", number])
 
     def _files(self, folder: str) -> Iterator[tuple[str, str]]:
         top = str(self.lab.path("/"))

@@ -208,3 +208,23 @@ def test_a_package_of_a_repository_that_does_not_answer_is_not_called_unknown(he
     text = "E: Unable to locate package qemu-utils\nW: Failed to fetch http://localhost:9/InRelease  Refused"
     with pytest.raises(kk.CommandFailed, match=r"Failed to fetch http://localhost:9/InRelease Refused$"):
         said(here, text, 100)
+
+
+# apt 3.0.4 of Debian 13, asked for packages of a repository on a port where nothing listens.
+APT_3 = """Ign:1 http://127.0.0.1:9/debian ./ InRelease
+Err:1 http://127.0.0.1:9/debian ./ InRelease
+  Could not connect to 127.0.0.1:9 (127.0.0.1). - connect (111: Connection refused)
+  Unable to connect to 127.0.0.1:9:
+W: Failed to fetch http://127.0.0.1:9/debian/./InRelease  Unable to connect to 127.0.0.1:9:
+W: Some index files failed to download. They have been ignored, or old ones used instead.
+E: Unable to locate package qemu-utils
+"""
+
+
+def test_why_apt_3_could_not_connect_is_told_with_where(here: kk.Host) -> None:
+    with pytest.raises(kk.CommandFailed) as caught:
+        said(here, APT_3, 100)
+    assert str(caught.value).endswith(
+        "W: Failed to fetch http://127.0.0.1:9/debian/./InRelease Unable to connect to 127.0.0.1:9: "
+        "Could not connect to 127.0.0.1:9 (127.0.0.1). - connect (111: Connection refused)"
+    )
