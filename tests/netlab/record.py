@@ -1,15 +1,19 @@
-"""Records what the probe prints in the netlab: `python -m tests.netlab.record` fills captures/bridge."""
+"""Records what the probe prints in the netlab: `python -m tests.netlab.record` fills captures/bridge/trixie.
+
+`SUITE=bookworm python -m tests.netlab.record` fills the folder of that release.
+"""
 
 import sys
 from pathlib import Path
 
 import kvmkit as kk
 from kvmkit.bridge.read import AS_ROOT, parse_network, probe_script
+from tests.lab import debian
 from tests.netlab.lan import GATEWAY, Lan, LanHost, Owner
 from tests.netlab.managers import Netplan, Networkd, NetworkManager
 from tests.netlab.unmanaged import Ifupdown, Iproute2
 
-CAPTURES = Path(__file__).parents[1] / "captures" / "bridge"
+CAPTURES = Path(__file__).parents[1] / "captures" / "bridge" / debian.SUITE
 HOSTS: dict[str, tuple[Owner, bool]] = {
     "iproute2": (Iproute2(), False),
     "ifupdown": (Ifupdown(), False),
@@ -43,12 +47,12 @@ def write(host: kk.Host, name: str, what: str) -> None:
     """Write one capture, under a line that says what it is."""
     told = host.run(["sh", "-c", AS_ROOT, "sh", "reach"], stdin=probe_script(), fresh=True).stdout
     parse_network(told)
-    head = f"# recorded in the netlab: Debian 12 in namespaces, {what}.\n"
+    head = f"# recorded in the netlab: Debian {debian.SUITE} in namespaces, {what}.\n"
     (CAPTURES / f"{name}.txt").write_text(head + told)
 
 
 if __name__ == "__main__":
-    CAPTURES.mkdir(exist_ok=True)
+    CAPTURES.mkdir(parents=True, exist_ok=True)
     with Lan() as lan:
         for name in sys.argv[1:] or HOSTS:
             record(lan, name)

@@ -11,6 +11,7 @@ UNSET = ("", "-1", "0x0", "default")
 DEFAULTS = {
     "dhcp-hostname-flags": "0x0",
     "dhcp-send-hostname": "yes",
+    "dhcp-send-hostname-deprecated": "yes",
     "dhcp-timeout": "0",
     "dns-priority": "0",
     "ignore-auto-dns": "no",
@@ -21,6 +22,9 @@ DEFAULTS = {
     "never-default": "no",
     "ra-timeout": "0",
     "route-table": "0",
+    "shared-dhcp-lease-time": "0",
+    "temp-preferred-lifetime": "0",
+    "temp-valid-lifetime": "0",
     "duplex": "",
     "speed": "0",
     "auto-negotiate": "no",

@@ -11,14 +11,20 @@ from kvmkit.bridge.read import parse_network
 CAPTURES = Path(__file__).parents[2] / "captures" / "bridge"
 
 
+@pytest.fixture(params=["bookworm", "trixie"])
+def captures(request: pytest.FixtureRequest) -> Path:
+    """Give the captures of one release of Debian, and then of the other."""
+    return CAPTURES / str(request.param)
+
+
 @pytest.fixture
-def read_capture() -> Callable[[str], Network]:
+def read_capture(captures: Path) -> Callable[[str], Network]:
     """Parse a capture by its name."""
-    return lambda name: parse_network((CAPTURES / f"{name}.txt").read_text())
+    return lambda name: parse_network((captures / f"{name}.txt").read_text())
 
 
 @pytest.fixture
-def edited() -> Callable[..., Network]:
+def edited(captures: Path) -> Callable[..., Network]:
     """Parse a capture in which sections have other lines, which makes it synthetic.
 
     ``edited("iproute2", zones=["work"])``; an underscore stands for a blank.
@@ -26,7 +32,7 @@ def edited() -> Callable[..., Network]:
 
     def edit(name: str, **changes: list[str]) -> Network:
         sections = {section.replace("_", " "): lines for section, lines in changes.items()}
-        return parse_network(with_sections((CAPTURES / f"{name}.txt").read_text(), sections))
+        return parse_network(with_sections((captures / f"{name}.txt").read_text(), sections))
 
     return edit
 
