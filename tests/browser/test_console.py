@@ -101,8 +101,8 @@ def test_somebody_works_at_it(console: Locator, world: World, lab_page: Page, pi
     expect(state).to_contain_text("VM linux is off: this console comes back when it starts")
     kk.start(world.host, "linux")
     expect(state).to_contain_text("attached")
-    expect(console.locator(".xterm-rows")).to_contain_text(READY)
     world.wait_for("linux", PROMPT)
+    expect(console.locator(".xterm-rows")).to_contain_text(READY)
 
 
 def copy_and_paste(console: Locator, page: Page) -> None:

@@ -9,10 +9,8 @@ import pytest
 import kvmkit as kk
 from kvmkit.install import guest
 from kvmkit.vm.session import Session
-from tests.realqemu.vm.world import READY, World
+from tests.realqemu.vm.world import BOOT, READY, World
 
-BOOT = 90
-"""Seconds in which an emulated guest boots, on a machine that is busy."""
 QUIET = """<network>
   <name>quiet</name><bridge name='quiet0'/><ip address='10.77.0.1' prefix='24'/>
 </network>"""

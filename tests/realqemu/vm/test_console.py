@@ -13,7 +13,7 @@ import kvmkit as kk
 from kvmkit.forms.console import _library
 from kvmkit.vm.session import Session
 from tests.lab.waiting import SECONDS, wait_until
-from tests.realqemu.vm.world import ASKS, PROMPT, READY, World
+from tests.realqemu.vm.world import ASKS, BOOT, PROMPT, READY, World
 
 LOGIN = "echo root::0:0::/:/bin/sh > /etc/passwd; exec getty 115200 ttyS0\n"
 """Has the guest, which gives its shell to anybody, ask for a login."""
@@ -113,6 +113,7 @@ def test_somebody_logs_in_and_the_vm_reboots_and_goes_off_and_comes_back(
     wait_until(
         lambda: again.search(linux.transcript[before:]),
         "the guest is back",
+        BOOT,
         saw=lambda: linux.transcript[before:][-2000:],
     )
     answer(linux, "echo back=$((1+1))\n", f"back=2.*{ASKS}")

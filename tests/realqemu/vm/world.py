@@ -22,6 +22,8 @@ IMAGES = "/var/lib/libvirt/images"
 CONSOLES = "/var/log/libvirt/qemu"
 CONSOLE = "console=tty0 console=ttyS0"
 READY = "kvmkit guest ready"
+BOOT = 180
+"""Seconds in which an emulated guest boots. On a machine with thirty processes at work 90 were too few."""
 PROMPT = " # "
 """On a console's log, the guest's shell that asks for a command."""
 ASKS = "[/~] #"
@@ -109,6 +111,7 @@ class World:
         wait_until(
             lambda: said().count(words) >= times,
             f"{words!r} on the console of {name}, {times} times",
+            BOOT,
             saw=lambda: said()[-2000:],
         )
         return kk.console_log(self.host, name)
