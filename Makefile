@@ -35,7 +35,7 @@ help: ## List what there is to make
 		printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 lab: system .venv/stamp $(XTERM) ## Set up what is missing, then open the runbooks in JupyterLab
-	$(BIN)/kvmkit lab --folder='$(RUNBOOKS)' $(LAB_ARGS)
+	exec $(BIN)/kvmkit lab --folder='$(RUNBOOKS)' $(LAB_ARGS)
 
 run-%: .venv/stamp ## Run a runbook without a person, such as run-10-check-host URI=qemu:///system
 	@$(BIN)/kvmkit run $* --uri '$(URI)' $(PARAMETERS)

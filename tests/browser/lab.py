@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -113,9 +112,7 @@ def started(argv: list[str], environment: dict[str, str], log: Path) -> Iterator
     What it says goes to a file, `log`.
     """
     with log.open("w") as output:
-        process = subprocess.Popen(
-            argv, cwd=ROOT, env=os.environ | environment, stdout=output, stderr=output, start_new_session=True
-        )
+        process = subprocess.Popen(argv, cwd=ROOT, env=os.environ | environment, stdout=output, stderr=output)
 
     def address() -> str:
         assert process.poll() is None, f"JupyterLab ended: {log.read_text()}"
@@ -125,12 +122,11 @@ def started(argv: list[str], environment: dict[str, str], log: Path) -> Iterator
     try:
         yield wait_until(address, "the address as the last line of make lab", saw=log.read_text)
     finally:
-        with contextlib.suppress(ProcessLookupError):  # it has ended by itself
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(CALL_SECONDS)
-            finally:
-                os.killpg(process.pid, signal.SIGKILL)
+        process.terminate()  # make hands it on, and waits for the server, which ends its kernels
+        try:
+            process.wait(CALL_SECONDS)
+        finally:
+            process.kill()
 
 
 def wait_for_kernel(page: Page) -> None:
