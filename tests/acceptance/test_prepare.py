@@ -1,13 +1,12 @@
 """From a bare server to a KVM host, over a reboot, with a VM under KVM; and all the way back."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import kvmkit as kk
+from tests.acceptance.guest import bring_guest
 from tests.acceptance.runbook import Stopped, create_vm, run
-from tests.lab import root
-from tests.vhost.host import NAME, VirtualHost
+from tests.vhost.host import VirtualHost
 
 ACCOUNTS = {f"/etc/{name}{copy}" for name in ("passwd", "shadow", "group", "gshadow") for copy in ("", "-")}
 """They name the accounts; some packages leave theirs, so that nobody else gets their numbers:"""
@@ -57,14 +56,6 @@ def prepare(vhost: VirtualHost, into: Path) -> str:
             if not set(wanted) - set(confirmed):
                 raise
             confirmed += wanted
-
-
-def bring_guest(vhost: VirtualHost) -> None:
-    """Copy a guest's kernel and initrd onto the host."""
-    for path in (vhost.kernel, vhost.initrd):
-        with (root.build() / path.removeprefix("/")).open("rb") as file:
-            command = [vhost.ssh_command, NAME, f"install -D -m 644 /dev/stdin {path}"]
-            subprocess.run(command, stdin=file, check=True, timeout=600)
 
 
 def test_a_bare_server_becomes_a_kvm_host_and_bare_again(bare: VirtualHost, tmp_path: Path) -> None:

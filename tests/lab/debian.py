@@ -3,7 +3,8 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 SUITE = os.environ.get("SUITE", "trixie")
@@ -12,12 +13,27 @@ COMMANDS = ("mmdebstrap", "setpriv", "unshare", "chroot")
 """What it takes."""
 
 
-def bootstrap(target: Path, packages: Sequence[str], suite: str = SUITE) -> None:
-    """Make a root folder of a release with these packages and what they need; needs root and the mirror."""
+def bootstrap(
+    target: Path, packages: Sequence[str], suite: str = SUITE, files: Mapping[str, str] | None = None
+) -> None:
+    """Make a root folder of a release with these packages and what they need; needs root and the mirror.
+
+    `files`, by their names in the root folder, are there before any package is, as settings for its making.
+    """
+    with tempfile.TemporaryDirectory() as before:
+        for name, text in (files or {}).items():
+            (Path(before) / name).parent.mkdir(parents=True, exist_ok=True)
+            (Path(before) / name).write_text(text)
+        Path(before).chmod(0o755)  # it becomes the mode of /
+        _mmdebstrap(target, packages, suite, before)
+
+
+def _mmdebstrap(target: Path, packages: Sequence[str], suite: str, before: str) -> None:
     argv = [
         # A lock ends with its owner, so what it protects has to: mmdebstrap and all its children.
         *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount-proc", "--pid", "--fork", "--kill-child"),
         *("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}"),
+        f"--setup-hook=sync-in {before} /",
         *(suite, str(target), *mirrors(suite)),
     ]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=1800, check=False)

@@ -1,4 +1,4 @@
-"""The images of the virtual host; `python -m tests.vhost.image bare` builds one."""
+"""The images of the virtual host; `python -m tests.vhost.image bare bookworm` builds one."""
 
 import shutil
 import subprocess
@@ -25,13 +25,13 @@ SERVER = (
         "openssh-server",
         "ca-certificates",
     ),
-    *("ifupdown", "isc-dhcp-client", "iproute2", "iputils-ping", "apparmor", "linux-image-amd64"),
+    *("ifupdown", "iproute2", "iputils-ping", "apparmor", "linux-image-amd64", "zstd"),
 )
 KVM = (
     *("libvirt-daemon-system", "libvirt-clients", "qemu-system-x86", "qemu-utils", "ovmf", "virtinst"),
     *("dnsmasq-base", "iptables", "bridge-utils"),
 )
-PACKAGES = {"bare": SERVER, "ready": (*SERVER, *KVM)}
+KINDS = {"bare": SERVER, "ready": (*SERVER, *KVM)}
 FILES = {
     "etc/hostname": f"{NAME}\n",
     "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {NAME}\n",
@@ -39,6 +39,12 @@ FILES = {
     "etc/network/interfaces": "auto lo\niface lo inet loopback\n\nauto eth0\niface eth0 inet dhcp\n",
     # systemd's bounds are meant for processors of silicon.
     "etc/systemd/system.conf.d/slow.conf": "[Manager]\nDefaultTimeoutStartSec=10min\n",
+}
+# Settings that packages read while they are installed. All modules in the initrd would take an emulated
+# processor long to unpack, and this machine long to pack.
+SETTINGS = {
+    "etc/initramfs-tools/conf.d/small": "MODULES=list\n",
+    "usr/share/initramfs-tools/modules.d/vhost": "virtio_pci\nvirtio_blk\next4\n",
 }
 # They would reach for the mirror and hold apt's lock at a time of their own choosing.
 MASKED = ("apt-daily.timer", "apt-daily-upgrade.timer")
@@ -51,27 +57,31 @@ READY = (
 )
 
 
-def path(kind: str) -> Path:
+def packages(kind: str, suite: str) -> tuple[str, ...]:
+    """Name the packages of a kind; a server has the DHCP client that its release's installer gives it."""
+    return (*KINDS[kind], "isc-dhcp-client" if suite == "bookworm" else "dhcpcd-base")
+
+
+def path(kind: str, suite: str = debian.SUITE) -> Path:
     """Where the image of this recipe is, built or not."""
     machine = (*qemu.MACHINE, *qemu.NETWORK, *qemu.NIC, qemu.KERNEL_ARGS)
-    made_by = digest(debian.SUITE, Path(__file__), Path(debian.__file__), *machine, root.path().name)
-    return cache("vhost") / f"{kind}-{made_by}"
+    made_by = digest(suite, Path(__file__), Path(debian.__file__), *machine, root.path().name)
+    return cache("vhost") / f"{suite}-{kind}-{made_by}"
 
 
-def build(kind: str) -> Path:
-    """Make the image `bare` or `ready` unless it is there; needs root and the mirror.
+def build(kind: str, suite: str = debian.SUITE) -> Path:
+    """Make the image `bare` or `ready` of a release unless it is there; needs root and the mirror.
 
     It is a folder: the disk of a machine that has booted, that machine's saved memory, its kernel and
     initrd, and the keys of both sides.
     """
-    root.build()
-    return build_once(path(kind), lambda folder: _make(folder, kind))
+    return build_once(path(kind, suite), lambda folder: _make(folder, kind, suite))
 
 
-def _make(folder: Path, kind: str) -> None:
+def _make(folder: Path, kind: str, suite: str) -> None:
     system = folder / "root"
     folder.mkdir()
-    debian.bootstrap(system, PACKAGES[kind])
+    debian.bootstrap(system, packages(kind, suite), suite, SETTINGS)
     _configure(system, make_key(folder / "key"))
     if kind == "ready":
         shutil.copytree(
@@ -121,4 +131,4 @@ def _boot_and_save(folder: Path, kind: str) -> None:
 
 
 if __name__ == "__main__":
-    print(build(sys.argv[1]))  # noqa: T201 (it talks to a person at a terminal)
+    print(build(*sys.argv[1:]))  # noqa: T201 (it talks to a person at a terminal)

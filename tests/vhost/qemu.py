@@ -81,7 +81,8 @@ class Qemu:
             *(*enter, *program("qemu-system-x86_64"), *firmware(), *MACHINE, *network, *NIC),
             *("-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd.img")),
             *("-append", KERNEL_ARGS, "-serial", f"file:{console}"),
-            *("-drive", f"if=virtio,file={disk},format={disk_format}"),
+            # Unsafe where this machine's own power is cut; what a killed QEMU was given, this kernel has.
+            *("-drive", f"if=virtio,file={disk},format={disk_format},cache=unsafe"),
             *("-chardev", "stdio,id=qmp,signal=off", "-mon", "chardev=qmp,mode=control"),
             *more,
         ]
