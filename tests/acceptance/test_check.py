@@ -1,13 +1,24 @@
 """check_host on a real machine says what it said of the recorded ones."""
 
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 import kvmkit as kk
 from kvmkit.check import judge_facts
 from kvmkit.check.facts import parse
 from tests.vhost.host import VirtualHost
+from tests.vhost.pristine import pristine
 
 CAPTURES = Path(__file__).parent.parent / "captures"
+
+
+@pytest.fixture(scope="module")
+def bare() -> Iterator[VirtualHost]:
+    """Give one to both tests that look at it: all they change are the lists of packages."""
+    with pristine("bare") as host:
+        yield host
 
 
 def rows(checks: tuple[kk.Check, ...]) -> dict[str, kk.Check]:

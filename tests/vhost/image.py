@@ -105,6 +105,21 @@ def _configure(system: Path, public_key: str) -> None:
     (system / "root/.ssh/authorized_keys").write_text(public_key)
     for unit in MASKED:
         (system / "etc/systemd/system" / unit).symlink_to("/dev/null")
+    # Newer than /usr: its packages have made all that systemd would make anew at the first boot.
+    for name in ("etc", "var"):
+        (system / name / ".updated").touch()
+    _disable_stubs(system / "etc/apparmor.d")
+
+
+def _disable_stubs(profiles: Path) -> None:
+    """Disable the profiles that confine nothing: Debian 13 has a hundred, for browsers and the like.
+
+    An emulated processor would take a minute to compile them.
+    """
+    for profile in profiles.glob("*"):
+        if profile.is_file() and "flags=(unconfined)" in profile.read_text():
+            (profiles / "disable").mkdir(exist_ok=True)
+            (profiles / "disable" / profile.name).symlink_to(f"/etc/apparmor.d/{profile.name}")
 
 
 def _make_disk(system: Path, disk: Path) -> None:
