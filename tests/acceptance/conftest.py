@@ -12,7 +12,7 @@ from tests.vhost.pristine import pristine
 __all__ = ["_iso", "bare", "lab", "possible", "ready", "selinux", "world"]
 
 ORDER = ("test_prepare.py", "test_debian12.py", "test_cloud_image.py", "test_bridge.py", "test_install.py")
-"""What takes longest first, so that two workers end together; those beside each other need different images."""
+"""What takes longest is first, so that two workers end together; neighbours need different images."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import kvmkit as kk
 from tests.acceptance.guest import bring_guest
 from tests.acceptance.runbook import Stopped, create_vm, run
+from tests.lab import debian
 from tests.vhost.host import VirtualHost
 
 ACCOUNTS = {f"/etc/{name}{copy}" for name in ("passwd", "shadow", "group", "gshadow") for copy in ("", "-")}
@@ -14,11 +15,9 @@ USERS = {"dnsmasq", "polkitd"}
 GROUPS = {"polkitd", "rdma"}
 PROFILE = "/etc/apparmor.d/libvirt/libvirt-"
 """With a VM's UUID: its AppArmor profile, which libvirt never removes."""
-LEFT = {
-    # libvirt-daemon-system makes them, empty, for rules of the administrator's own; its purge forgets them.
-    "/etc/apparmor.d/local/abstractions/libvirt-lxc",
-    "/etc/apparmor.d/local/abstractions/libvirt-qemu",
-}
+LOCAL = "/etc/apparmor.d/local/abstractions/libvirt-"
+# Debian 12's libvirt makes them, empty, for rules of the administrator's own; its purge forgets them.
+LEFT = {f"{LOCAL}lxc", f"{LOCAL}qemu"} if debian.SUITE == "bookworm" else set()
 
 
 def packages(vhost: VirtualHost) -> str:
