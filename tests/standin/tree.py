@@ -61,7 +61,7 @@ LEFT_OUT = (
 
 def path() -> Path:
     """Where the tree of this recipe is, built or not."""
-    recipe = (
+    recipe: tuple[Path | str, ...] = (
         debian.SUITE,
         Path(__file__),
         Path(debian.__file__),
