@@ -50,7 +50,7 @@ def test_the_fix_for_missing_packages_is_one_that_apt_accepts(bare: VirtualHost)
     host = kk.connect(bare.uri)
     fix = rows(kk.check_host(host).checks)["packages"].fix
     host.run(["apt-get", "update", "-qq"], timeout=600)
-    simulated = host.run([*fix.split(), "--simulate"], timeout=120).stdout
+    simulated = host.run([*fix.split(), "--simulate"], timeout=600).stdout
 
     for package in ("qemu-system-x86", "libvirt-daemon-system"):
         assert f"Inst {package} " in simulated
