@@ -22,8 +22,8 @@ from kvmkit.journal import taken_up
 from kvmkit.plan import Plan
 from kvmkit.progress import Progress, telling
 from kvmkit.spec import Spec, unshown
-from kvmkit.vm.create import FILE_POOLS
 from kvmkit.vm.needs import Pool
+from kvmkit.vm.uses import FILE_POOLS
 from kvmkit.vm.xml import parse
 
 __all__ = ["ImageSpec", "plan_image"]

@@ -22,9 +22,10 @@ from kvmkit.journal import taken_up
 from kvmkit.plan import Plan, Step
 from kvmkit.practice import recorded
 from kvmkit.vm import create
-from kvmkit.vm.create import FILE_POOLS, Decided, decide, vm_notes, vm_steps
+from kvmkit.vm.create import Decided, decide, vm_notes, vm_steps
 from kvmkit.vm.describe import known_systems, log_path
 from kvmkit.vm.spec import VMSpec
+from kvmkit.vm.uses import FILE_POOLS
 
 __all__ = ["plan_vm"]
 

@@ -25,9 +25,11 @@ from kvmkit.install.watch import Timeline, Watch, ended_by_itself, read_console,
 from kvmkit.plan import Step
 from kvmkit.state import state_folder
 from kvmkit.vm.console import screenshot
-from kvmkit.vm.ownership import definition, disk_paths, mark
+from kvmkit.vm.ownership import definition, mark
+from kvmkit.vm.references import disk_files
 from kvmkit.vm.steps import Start, own_domain
 from kvmkit.vm.storage import CreateVolume, find_volume
+from kvmkit.vm.uses import resolver
 from kvmkit.vm.xml import parse
 
 __all__: list[str] = []
@@ -211,10 +213,11 @@ class BootDisk:
             domain = own_domain(host, connection, step)
             if domain is None:
                 return False
-            found, wanted = parse(definition(domain)), parse(step.args["xml"])
+            texts_of = (definition(domain), step.args["xml"])
+            disks = [sorted(disk_files(text, resolver(connection))) for text in texts_of]
+        found, wanted = map(parse, texts_of)
         alike = ("os/kernel", "os/initrd", "os/cmdline", "on_reboot")
         texts = [[xml.findtext(path, "restart") for path in alike] for xml in (found, wanted)]
-        disks = [sorted(disk_paths(xml)) for xml in (definition(domain), step.args["xml"])]
         return texts[0] == texts[1] and disks[0] == disks[1]
 
     def make(self, host: Host, step: Step, token: str) -> None:

@@ -14,14 +14,26 @@ from kvmkit.journal import taken_up
 from kvmkit.plan import Plan, Step
 from kvmkit.spec import shortened
 from kvmkit.vm.describe import Described, Disk, describe, log_path
-from kvmkit.vm.needs import Needs, read_needs
+from kvmkit.vm.needs import Needs, Pool, read_needs
 from kvmkit.vm.spec import VMSpec
 from kvmkit.vm.storage import GIB, create_volume
+from kvmkit.vm.uses import FILE_POOLS
 
-__all__ = ["FILE_POOLS", "Decided", "decide", "plan_vm", "vm_notes", "vm_steps"]
+__all__ = ["Decided", "decide", "plan_vm", "vm_notes", "vm_steps"]
 
-FILE_POOLS = ("dir", "fs", "netfs")
-"""Pools of files, where a volume can be qcow2; in the others (logical, disk …) it is a raw device."""
+DEVICE_POOLS = ("logical", "zfs")
+"""Pools whose volumes are block devices that libvirt makes, by a name that one may choose."""
+NO_POOLS = {
+    "rbd": "a pool of Ceph, which has no folder and no device on this host",
+    "gluster": "a pool without a folder: mount that volume, and make a pool of type netfs of it",
+    "iscsi-direct": "a pool without a folder: one of type iscsi has devices",
+    "sheepdog": "a pool without a folder",
+    "disk": "its volumes are partitions, whose names are the disk's own",
+    "scsi": "its volumes are what the storage has, and libvirt makes none",
+    "iscsi": "its volumes are made on the iSCSI server, and not by libvirt",
+    "mpath": "its volumes are what the storage has, and libvirt makes none",
+}
+"""Pools in which kvmkit can't make a disk, and why."""
 
 
 def plan_vm(host: Host, spec: VMSpec) -> Plan:
@@ -132,6 +144,12 @@ def _lookup_problems(name: str, spec: VMSpec, needs: Needs) -> Iterator[tuple[st
         yield name, f"in no active storage pool of the host; put it into one of: {folders}; {refresh}"
     elif len(found) > 1:
         yield name, f"several pools have it; give one path of: {_some([v.path for v in found])}"
+    elif wanted and not found[0].path.startswith("/"):
+        # virt-install would take such a name for a file of the host's, and make a pool for it.
+        yield (
+            name,
+            f"it is in pool {found[0].pool}, which has no folder on the host: {found[0].path} is no file",
+        )
 
 
 def _disk_problems(spec: VMSpec, needs: Needs) -> Iterator[tuple[str, str]]:
@@ -140,6 +158,12 @@ def _disk_problems(spec: VMSpec, needs: Needs) -> Iterator[tuple[str, str]]:
         yield "pool", f"no such active pool; active are: {_some(needs.pools)}"
         return
     image = needs.find(spec.image, spec.pool)[:1]
+    if (spec.disk_gib or spec.image) and (why := _no_disk_in(pool)):
+        usable = [name for name, other in needs.pools.items() if not _no_disk_in(other)]
+        yield (
+            "pool",
+            f"no disk can be made in a pool of type {pool.type}: {why}; pools for that: {_some(usable)}",
+        )
     if needs.image_writers:
         yield "image", f"in use: {_some(needs.image_writers)} writes to it, and a base image must not change"
     if needs.image_strays:
@@ -158,6 +182,13 @@ def _disk_problems(spec: VMSpec, needs: Needs) -> Iterator[tuple[str, str]]:
     if taken and (spec.disk_gib or image):
         left = "perhaps left by a VM that was deleted without it; take another name or delete it"
         yield "name", f"its disk {name} is in pool {spec.pool} already, {left}"
+
+
+def _no_disk_in(pool: Pool) -> str:
+    """Say why virt-install and libvirt make no disk in a pool; empty if they do."""
+    if pool.type in (*FILE_POOLS, *DEVICE_POOLS):
+        return "" if pool.path.startswith("/") else "it has no folder"
+    return NO_POOLS.get(pool.type, "kvmkit does not know how")
 
 
 def _closed(spec: VMSpec, needs: Needs, user: str, groups: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -189,7 +220,7 @@ def _disk(spec: VMSpec, needs: Needs) -> Disk | None:
     pool, name = needs.pools[spec.pool], _volume_name(spec, needs)
     capacity = spec.disk_gib * GIB or (base.capacity if base else 0)
     backing = (base.path, base.format) if base else ("", "")
-    form = "qcow2" if pool.type in FILE_POOLS else "raw"
+    form = "qcow2" if pool.type in FILE_POOLS else "device"
     return Disk(spec.pool, name, f"{pool.path}/{name}", capacity, form, *backing)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,18 +12,14 @@ import libvirt
 from kvmkit.errors import WrongState
 from kvmkit.host import Host
 from kvmkit.journal import taken_up
+from kvmkit.libvirts import can, version_text
 from kvmkit.plan import Plan, Step
-from kvmkit.vm.describe import log_files
+from kvmkit.vm.describe import log_files, log_path
 from kvmkit.vm.facts import domain
-from kvmkit.vm.ownership import (
-    disk_paths,
-    each_volume,
-    has_uefi_variables,
-    kept_of,
-    owned_disks,
-)
+from kvmkit.vm.ownership import has_uefi_variables, kept_of, made_by, owned_disks
+from kvmkit.vm.references import disk_files, references, state_files
 from kvmkit.vm.storage import delete_volume
-from kvmkit.vm.uses import read_uses
+from kvmkit.vm.uses import read_uses, resolver
 from kvmkit.vm.xml import parse
 
 __all__ = ["plan_undefine"]
@@ -39,10 +36,18 @@ class Found:
     saved: bool
     kept: dict[str, Any]
     """From :func:`kvmkit.vm.ownership.kept_of`."""
+    disks: tuple[str, ...]
+    """The files and devices behind its disks."""
+    written: tuple[str, ...]
+    """Those that are its own to write to."""
+    left: tuple[str, ...]
+    """Files that are no disk of it (any more), but that its snapshots name or that were made with it."""
     volumes: dict[str, tuple[str, str]]
     """Path of a disk to its pool and volume."""
     users: dict[str, list[str]]
-    """Path of a disk to who else uses it."""
+    """Path of a disk, a log or of its own state to who else uses it."""
+    tpm_goes: str
+    """The version of the host's libvirt, if with that a TPM goes with its VM in any case."""
 
 
 def plan_undefine(host: Host, name: str, *, delete_storage: bool = False) -> Plan:
@@ -55,8 +60,8 @@ def plan_undefine(host: Host, name: str, *, delete_storage: bool = False) -> Pla
     name
         The VM.
     delete_storage
-        Also delete the disks that kvmkit made for it, its UEFI variables and its console
-        log. A disk that anything else uses, that is read-only or shared, or that was not
+        Also delete the disks and the console log that kvmkit made for it, and its UEFI
+        variables. What anything else uses, that is read-only or shared, or that was not
         made for this VM is kept, and the notes say so.
 
     Returns
@@ -95,10 +100,18 @@ def plan_undefine(host: Host, name: str, *, delete_storage: bool = False) -> Pla
 
 def _read(host: Host, connection: libvirt.virConnect, dom: libvirt.virDomain) -> Found:
     kept = kept_of(dom)
-    xml = kept["xml"]
-    known = {volume.path(): (pool, volume.name()) for pool, volume in each_volume(connection)}
-    volumes = {path: known[path] for path in disk_paths(xml) if path in known}
-    uses = read_uses(host, connection, volumes, but=dom.name())
+    xml, resolve = kept["xml"], resolver(connection)
+    disks = disk_files(xml, resolve)
+    named = {
+        r.path
+        for snapshot, _ in kept["snapshots"]
+        for r in references("", snapshot, resolve)
+        if r.kind != "raw"
+    }
+    left = sorted(((owned_disks(xml) | named) - {"", *disks}) & {*named, *owned_disks(xml)})
+    logs, state = log_files(xml), state_files(parse(xml))
+    uses = read_uses(host, connection, [*disks, *left, *logs, *state.values()], but=dom.name())
+    there = [path for path in left if uses.there(path)]
     return Found(
         name=dom.name(),
         uuid=dom.UUIDString(),
@@ -106,9 +119,20 @@ def _read(host: Host, connection: libvirt.virConnect, dom: libvirt.virDomain) ->
         active=bool(dom.isActive()),
         saved=bool(dom.hasManagedSaveImage()),
         kept=kept,
-        volumes=volumes,
-        users={path: uses.of(path) for path in volumes},
+        disks=tuple(disks),
+        written=tuple(disk_files(xml, resolve, written=True)),
+        left=tuple(there),
+        volumes=dict(_volumes(connection, disks)),
+        users={path: uses.of(path) for path in (*disks, *there, *logs, *state.values())},
+        tpm_goes="" if can(connection, "choose what happens to a TPM") else version_text(connection),
     )
+
+
+def _volumes(connection: libvirt.virConnect, paths: list[str]) -> Iterator[tuple[str, tuple[str, str]]]:
+    for path in paths:
+        with contextlib.suppress(libvirt.libvirtError):  # no volume of an active pool
+            volume = connection.storageVolLookupByPath(path)
+            yield path, (volume.storagePoolLookupByVolume().name(), volume.name())
 
 
 def _steps(found: Found, *, delete_storage: bool) -> Iterator[Step]:
@@ -125,16 +149,28 @@ def _steps(found: Found, *, delete_storage: bool) -> Iterator[Step]:
         return
     for path in _deletable(found):
         yield delete_volume(*found.volumes[path], path)
-    if paths := log_files(found.xml):
+    if paths := _own_logs(found):
         title, lost = f"remove the console log of VM {name}", f"the console log {paths[0]}"
         yield Step(action="files-remove", title=title, lost=lost, args={"paths": paths})
 
 
+def _own_logs(found: Found) -> list[str]:
+    """Give its console log with its older parts, if kvmkit had it made for this VM and no other names it."""
+    paths = log_files(found.xml)
+    own = made_by(found.xml) and paths[:1] == [log_path(found.name)]
+    return paths if own and not any(found.users[path] for path in paths) else []
+
+
 def _undefine(found: Found, *, delete_storage: bool) -> Step:
     xml = parse(found.xml)
-    with_it = ["its UEFI variables"] * has_uefi_variables(xml)
-    with_it += ["its TPM's secrets"] * (xml.find("devices/tpm") is not None)
-    lost = f"VM {found.name}: {' and '.join(with_it)}" if delete_storage and with_it else ""
+    state, tpm = state_files(xml), xml.find("devices/tpm") is not None
+    variables = has_uefi_variables(xml) and not found.users.get(state.get("nvram", ""))
+    with_it = ["its UEFI variables"] * (delete_storage and variables)
+    if tpm and found.tpm_goes:
+        with_it.append(f"its TPM's secrets, which libvirt {found.tpm_goes} deletes with it")
+    elif tpm and delete_storage and not found.users.get(state.get("tpm", "")):
+        with_it.append("its TPM's secrets")
+    lost = f"VM {found.name}: {' and '.join(with_it)}" if with_it else ""
     kinds = [kind for kind in ("snapshots", "checkpoints") if found.kept.get(kind)]
     others = "".join(f" and its {len(found.kept[kind])} {kind}" for kind in kinds)
     args = {"name": found.name, "uuid": found.uuid, "keep": not delete_storage} | found.kept
@@ -147,19 +183,27 @@ def _undefine(found: Found, *, delete_storage: bool) -> Step:
 
 
 def _deletable(found: Found) -> list[str]:
-    own = owned_disks(found.xml) & set(disk_paths(found.xml, written=True))
+    own = owned_disks(found.xml) & set(found.written)
     return sorted(path for path in own if path in found.volumes and not found.users[path])
 
 
 def _kept(found: Found) -> Iterator[str]:
-    own, written = owned_disks(found.xml), set(disk_paths(found.xml, written=True))
-    for path in sorted(set(disk_paths(found.xml)) - set(_deletable(found))):
-        if path not in written:
+    own = owned_disks(found.xml)
+    for path in sorted({*found.disks, *found.left} - set(_deletable(found))):
+        if path in found.disks and path not in found.written:
             reason = "it is read-only or shared"
         elif found.users.get(path):
             reason = f"it is in use by {', '.join(found.users[path])}"
         elif path not in own:
             reason = "kvmkit did not make it for this VM"
+        elif path in found.left:
+            reason = "it is no disk of the VM any more"
         else:
             reason = "it is in no active storage pool"
         yield f"{path} is kept: {reason}"
+    state = state_files(parse(found.xml)).values()
+    for path in (*state, *(log_files(found.xml)[:1] if not _own_logs(found) else ())):
+        if found.users[path]:
+            yield f"{path} is kept: it is in use by {', '.join(found.users[path])}"
+        elif path not in state:
+            yield f"{path} is kept: kvmkit did not make it for this VM"

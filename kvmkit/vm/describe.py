@@ -46,6 +46,7 @@ class Disk:
     capacity: int
     """Bytes."""
     format: str
+    """``qcow2``; ``device``: the pool's volumes are block devices, and have no format of their own."""
     backing: str = ""
     backing_format: str = ""
 
@@ -112,7 +113,9 @@ def _arguments(host: Host, spec: VMSpec, disk: Disk | None, cdrom: str, domain_t
     yield from ("--virt-type", domain_type)
     yield from ("--osinfo", f"detect=on,name={FALLBACK_OS}" if spec.os == "detect" else spec.os)
     if disk:
-        options = {"path": disk.path, "size": f"{disk.capacity / 2**30:g}", "format": disk.format}
+        options = {"path": disk.path, "size": f"{disk.capacity / 2**30:g}"}
+        if disk.format != "device":
+            options["format"] = disk.format
         if disk.backing:
             options |= {"backing_store": disk.backing, "backing_format": disk.backing_format}
         yield from ("--disk", _options(options))

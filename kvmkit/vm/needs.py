@@ -13,8 +13,8 @@ import libvirt
 from kvmkit.errors import Unsupported
 from kvmkit.host import Host
 from kvmkit.vm.describe import log_path
-from kvmkit.vm.ownership import backing_files, chain, definitions, disk_paths
 from kvmkit.vm.spec import VMSpec
+from kvmkit.vm.uses import read_uses
 from kvmkit.vm.xml import parse
 
 __all__ = ["Needs", "Pool", "Volume", "read_needs"]
@@ -110,14 +110,15 @@ def read_needs(host: Host, spec: VMSpec) -> Needs:
         pools, volumes = _storage(connection, spec)
         names = tuple(sorted(d.name() for d in connection.listAllDomains()))
         networks = {n.name(): bool(n.isActive()) for n in connection.listAllNetworks()}
-        others = definitions(connection) if spec.image or spec.vnc_port != -1 else {}
-        below = backing_files(connection) if spec.image else {}
-    seen = Needs(info[1], info[2], names, pools, networks, volumes=volumes, vnc_ports=_vnc_ports(others))
-    images = [v.path for v in seen.find(spec.image, spec.pool)]
-    writers = tuple(name for name, xml in others.items() if set(images) & set(disk_paths(xml, written=True)))
-    folders = {posixpath.normpath(pool.path) for pool in pools.values()}
-    files = {posixpath.normpath(file) for path in images for file in chain(path, below)}
-    strays = tuple(sorted(file for file in files if posixpath.dirname(file) not in folders))
+        ports = _vnc_ports(connection) if spec.vnc_port != -1 else {}
+        seen = Needs(info[1], info[2], names, pools, networks, volumes=volumes, vnc_ports=ports)
+        images = [v.path for v in seen.find(spec.image, spec.pool)]
+        writers: set[str] = set()
+        strays: set[str] = set()
+        if images:
+            uses, folders = read_uses(host, connection, images), {pool.path for pool in pools.values()}
+            writers = {name for image in images for name in uses.writers(image)}
+            strays = {file for image in images for file in uses.strays(image, folders)}
     touched = [spec.kernel, spec.initrd, *images, *(v.path for v in seen.find(spec.cdrom, spec.pool))]
     touched.append(log_path(spec.name))
     if spec.pool in pools:
@@ -125,8 +126,8 @@ def read_needs(host: Host, spec: VMSpec) -> Needs:
     told = _ask(host, [path for path in touched if path.startswith("/")], spec.bridge)
     return replace(
         seen,
-        image_writers=writers,
-        image_strays=strays,
+        image_writers=tuple(sorted(writers)),
+        image_strays=tuple(sorted(strays)),
         bridges=told["bridge"],
         files=told["file"],
         folders=told["folder"],
@@ -153,12 +154,12 @@ def _volume(pool: str, volume: libvirt.virStorageVol) -> Volume:
     return Volume(pool, volume.name(), volume.path(), kind, int(xml.findtext("capacity")))
 
 
-def _vnc_ports(others: dict[str, str]) -> dict[int, str]:
+def _vnc_ports(connection: libvirt.virConnect) -> dict[int, str]:
     found = {}
-    for name, xml in others.items():
-        for screen in parse(xml).iterfind("devices/graphics"):
+    for domain in connection.listAllDomains():
+        for screen in parse(domain.XMLDesc()).iterfind("devices/graphics"):
             if screen.get("autoport") != "yes" and (port := int(screen.get("port", "-1"))) > 0:
-                found[port] = name
+                found[port] = domain.name()
     return found
 
 

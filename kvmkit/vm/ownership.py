@@ -1,30 +1,17 @@
-"""What belongs to a VM: recorded in its definition, and who else uses its disks."""
+"""What belongs to a VM, as its definition records it."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import libvirt
 from lxml import etree
 
+from kvmkit.libvirts import can
 from kvmkit.vm.xml import parse
 
-__all__ = [
-    "backing_files",
-    "chain",
-    "definition",
-    "definitions",
-    "disk_paths",
-    "each_volume",
-    "has_uefi_variables",
-    "kept_of",
-    "made_by",
-    "mark",
-    "owned_disks",
-    "users_of",
-]
+__all__ = ["definition", "has_uefi_variables", "kept_of", "made_by", "mark", "owned_disks"]
 
 NAMESPACE = "urn:kvmkit:vm:1"
 VM = f"{{{NAMESPACE}}}vm"
@@ -67,7 +54,9 @@ def definition(domain: libvirt.virDomain) -> str:
 def kept_of(domain: libvirt.virDomain) -> dict[str, Any]:
     """Give all that libvirt keeps of a VM that is off, as a step keeps it; parents before their children."""
     snapshots = domain.listAllSnapshots(libvirt.VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL)
-    checkpoints = domain.listAllCheckpoints(libvirt.VIR_DOMAIN_CHECKPOINT_LIST_TOPOLOGICAL)
+    checkpoints = []
+    if can(domain.connect(), "checkpoints"):
+        checkpoints = domain.listAllCheckpoints(libvirt.VIR_DOMAIN_CHECKPOINT_LIST_TOPOLOGICAL)
     kept = {
         "xml": definition(domain),
         "snapshots": [[snapshot.getXMLDesc(), bool(snapshot.isCurrent())] for snapshot in snapshots],
@@ -76,78 +65,6 @@ def kept_of(domain: libvirt.virDomain) -> dict[str, Any]:
     return kept | ({"checkpoints": [point.getXMLDesc() for point in checkpoints]} if checkpoints else {})
 
 
-def definitions(connection: libvirt.virConnect, *, but: str = "") -> dict[str, str]:
-    """Map each VM, `but` one, to its XML as it is now; volumes named by their pool have their path."""
-    found = {d.name(): d.XMLDesc() for d in connection.listAllDomains() if d.name() != but}
-    return {name: _with_paths(connection, xml) for name, xml in found.items()}
-
-
-def _with_paths(connection: libvirt.virConnect, xml: str) -> str:
-    root = parse(xml)
-    for source in root.iterfind("devices/disk[@type='volume']/source"):
-        with contextlib.suppress(libvirt.libvirtError):  # a pool that is not active shows no volume
-            pool = connection.storagePoolLookupByName(source.get("pool"))
-            source.set("file", pool.storageVolLookupByName(source.get("volume")).path())
-    return etree.tostring(root, encoding="unicode")
-
-
-def disk_paths(xml: str, *, written: bool = False) -> Iterator[str]:
-    """List the files and devices behind a VM's disks; `written`: only those that it may write to."""
-    for disk in parse(xml).iterfind("devices/disk"):
-        source = disk.find("source")
-        if source is None:
-            continue
-        read_only = disk.get("device") in ("cdrom", "floppy") or disk.find("readonly") is not None
-        shared = disk.find("shareable") is not None
-        path = source.get("file") or source.get("dev")
-        if path and not (written and (read_only or shared)):
-            yield path
-
-
 def has_uefi_variables(xml: Any) -> bool:
     """Tell whether a VM has a file of UEFI variables, by its parsed XML."""
     return xml.find("os/nvram") is not None or xml.find("os").get("firmware") == "efi"
-
-
-def backing_files(connection: libvirt.virConnect) -> dict[str, str]:
-    """Map each volume that lies on top of an image to that image, over all active pools."""
-    below = ((volume, parse(volume.XMLDesc())) for _, volume in each_volume(connection))
-    return {volume.path(): path for volume, xml in below if (path := xml.findtext("backingStore/path"))}
-
-
-def each_volume(connection: libvirt.virConnect) -> Iterator[tuple[str, libvirt.virStorageVol]]:
-    """Give the volumes of all active pools, each with the name of its pool."""
-    for pool in connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
-        yield from ((pool.name(), volume) for volume in pool.listAllVolumes())
-
-
-def users_of(path: str, definitions: Mapping[str, str], backing: Mapping[str, str]) -> list[str]:
-    """Name the VMs and volumes that need a file, directly or anywhere in a backing chain.
-
-    Parameters
-    ----------
-    path
-        The file.
-    definitions
-        VM name to its XML: the VMs that count.
-    backing
-        From :func:`backing_files`.
-    """
-    above = {top for top in backing if path in chain(top, backing)}
-    users = [f"VM {name}" for name, xml in definitions.items() if {path, *above} & _needed(xml)]
-    return sorted(users) + [f"volume {top}" for top in sorted(above)]
-
-
-def chain(top: str, backing: Mapping[str, str]) -> set[str]:
-    """Name all files below one, by what :func:`backing_files` tells."""
-    below: set[str] = set()
-    while top in backing and backing[top] not in below:
-        top = backing[top]
-        below.add(top)
-    return below
-
-
-def _needed(xml: str) -> set[str]:
-    # A running VM's XML lists its chain itself, for images that are in no pool.
-    sources = parse(xml).iterfind("devices/disk//source")
-    return {path for source in sources if (path := source.get("file") or source.get("dev"))}

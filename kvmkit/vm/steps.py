@@ -10,11 +10,14 @@ import libvirt
 from kvmkit.actions import action
 from kvmkit.errors import Conflict, LibvirtFailed
 from kvmkit.host import Host
+from kvmkit.libvirts import can
 from kvmkit.plan import Step
 from kvmkit.vm.ownership import definition, has_uefi_variables, kept_of, made_by, mark
+from kvmkit.vm.references import state_files
+from kvmkit.vm.uses import read_uses
 from kvmkit.vm.xml import parse
 
-__all__ = ["find_domain", "own_domain", "remove_files", "undefine_flags"]
+__all__ = ["find_domain", "own_domain", "remove_logs", "undefine_flags"]
 
 
 def find_domain(connection: libvirt.virConnect, name: str) -> libvirt.virDomain | None:
@@ -107,23 +110,38 @@ class Undefine:
 def undefine_flags(host: Host, domain: libvirt.virDomain, *, keep: bool) -> int:
     """Derive the flags from what the VM has: libvirt refuses to undefine without, and unknown ones too.
 
-    NVRAM and TPM are kept or deleted with the VM, never both (virDomainUndefineFlags).
+    NVRAM and TPM are kept or deleted with the VM, never both (virDomainUndefineFlags). What another VM names
+    is kept.
     """
+    connection = domain.connect()
     xml = parse(definition(domain))
     flags = 0
     if domain.hasManagedSaveImage():
         flags |= libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
     if domain.snapshotNum():
         flags |= libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-    if domain.listAllCheckpoints():
+    if can(connection, "checkpoints") and domain.listAllCheckpoints():
         flags |= libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
     if host.practice:  # no VM of the test driver's has such files, and it refuses their flags
         return flags
+    used = set() if keep else _used_by_others(host, connection, domain.name(), state_files(xml))
     if has_uefi_variables(xml):
-        flags |= libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM if keep else libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
-    if xml.find("devices/tpm") is not None:
-        flags |= libvirt.VIR_DOMAIN_UNDEFINE_KEEP_TPM if keep else libvirt.VIR_DOMAIN_UNDEFINE_TPM
+        kept = keep or "nvram" in used
+        flags |= libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM if kept else libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+    if xml.find("devices/tpm") is not None and can(connection, "choose what happens to a TPM"):
+        kept = keep or "tpm" in used
+        flags |= libvirt.VIR_DOMAIN_UNDEFINE_KEEP_TPM if kept else libvirt.VIR_DOMAIN_UNDEFINE_TPM
     return flags
+
+
+def _used_by_others(
+    host: Host, connection: libvirt.virConnect, name: str, kept_in: dict[str, str]
+) -> set[str]:
+    """Tell which of a VM's own state is in files that others name."""
+    if not kept_in:
+        return set()
+    uses = read_uses(host, connection, kept_in.values(), but=name)
+    return {kind for kind, path in kept_in.items() if uses.of(path)}
 
 
 class Autostart:
@@ -155,13 +173,13 @@ class Start:
         try:
             _start(host, step)
         except LibvirtFailed:
-            remove_files(host, step.args["logs"])  # made before QEMU gave up
+            remove_logs(host, step.args["logs"], but=step.args["name"])  # made before QEMU gave up
             raise
 
     def unmake(self, host: Host, step: Step) -> None:
         """Stop it at once and remove the console log that its start made."""
         _destroy(host, step)
-        remove_files(host, step.args["logs"])
+        remove_logs(host, step.args["logs"], but=step.args["name"])
 
 
 class Destroy:
@@ -214,13 +232,23 @@ class RemoveFiles(Irreversible):
         return host.run(["ls", "-d", "--", *step.args["paths"]], ok=False).stdout == ""
 
     def make(self, host: Host, step: Step, token: str) -> None:
-        remove_files(host, step.args["paths"])
+        """Remove them, unless a VM has come to name one since planning."""
+        if kept := remove_logs(host, step.args["paths"]):
+            users = "; ".join(f"{path} by {', '.join(named)}" for path, named in kept.items())
+            raise Conflict(f"in use on {host.uri}: {users}; it is kept")
 
 
-def remove_files(host: Host, paths: list[str]) -> None:
-    """Remove files of the host, if there are any to remove."""
-    if paths:
-        host.run(["rm", "-f", "--", *paths])
+def remove_logs(host: Host, paths: list[str], *, but: str = "") -> dict[str, list[str]]:
+    """Remove a console log's files that no VM, `but` one, names; give the others, with who names them."""
+    if not paths:
+        return {}
+    with host.reading("look who uses a console log") as connection:
+        uses = read_uses(host, connection, paths, but=but)
+    kept = {path: users for path in paths if (users := uses.of(path))}
+    # The older parts of a log are whose the log is.
+    if free := [path for path in paths if not any(f"{path}.".startswith(f"{log}.") for log in kept)]:
+        host.run(["rm", "-f", "--", *free])
+    return kept
 
 
 action("vm-define", Define())

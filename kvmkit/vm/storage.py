@@ -26,7 +26,7 @@ UNTOUCHED = 2**20
 def create_volume(disk: Disk) -> Step:
     """Plan to make a volume."""
     top = f" on top of {disk.backing}" if disk.backing else ""
-    size = f"{disk.capacity / GIB:g} GiB, {disk.format}{top}"
+    size = f"{disk.capacity / GIB:g} GiB, {'raw' if disk.format == 'device' else disk.format}{top}"
     return Step(
         action="volume-create",
         title=f"create volume {disk.name} in pool {disk.pool}: {size}",
@@ -50,7 +50,8 @@ def _volume_xml(disk: Disk) -> str:
     etree.SubElement(volume, "name").text = disk.name
     etree.SubElement(volume, "capacity", unit="bytes").text = str(disk.capacity)
     etree.SubElement(volume, "allocation", unit="bytes").text = "0"
-    etree.SubElement(etree.SubElement(volume, "target"), "format", type=disk.format)
+    if disk.format != "device":
+        etree.SubElement(etree.SubElement(volume, "target"), "format", type=disk.format)
     if disk.backing:
         backing = etree.SubElement(volume, "backingStore")
         etree.SubElement(backing, "path").text = disk.backing

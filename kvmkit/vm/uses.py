@@ -1,85 +1,187 @@
-"""Who else needs a disk: as libvirt knows, and as the host tells of disks that libvirt does not look into."""
+"""Read what decides whose a file is: what VMs name, by libvirt, and what that is, by the host's own files."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import libvirt
 
-from kvmkit.errors import CommandFailed
 from kvmkit.host import Host
-from kvmkit.vm.ownership import backing_files, definitions, each_volume, users_of
+from kvmkit.vm.files import File, Files, read_files
+from kvmkit.vm.references import Reference, Resolve, references
+from kvmkit.vm.whose import Uses
 from kvmkit.vm.xml import parse
 
-__all__ = ["Uses", "read_uses"]
+__all__ = ["FILE_POOLS", "read_uses", "resolver"]
 
-LOOK = ("env", "LC_ALL=C", "qemu-img", "info", "--force-share", "--backing-chain", "--output=json")
+FILE_POOLS = ("dir", "fs", "netfs")
+"""Pools of files, where a volume can be qcow2; in the others (logical, disk …) it is a raw device."""
+LIBVIRT_ROUNDS = 32
+"""How long a chain may be that libvirt alone may read."""
 
-
-@dataclass(frozen=True)
-class Uses:
-    """The VMs of a host, and which file lies on which."""
-
-    definitions: dict[str, str]
-    backing: dict[str, str]
-    """A file to the one below it, or to the one that it is a symbolic link to."""
-    real: dict[str, str]
-    """The paths that were asked for, where there are symbolic links on the way."""
-    unread: tuple[str, ...]
-    """VMs that may need any file, as nobody can tell what their disks lie on."""
-
-    def of(self, path: str) -> list[str]:
-        """Name the VMs and volumes that need a file."""
-        names = {path, self.real.get(path, path)}
-        users = {user for name in names for user in users_of(name, self.definitions, self.backing)}
-        return [*sorted(users), *self.unread]
+Pools = list[tuple[libvirt.virStoragePool, Any]]
+"""Each pool with its parsed XML."""
 
 
 def read_uses(host: Host, connection: libvirt.virConnect, paths: Collection[str], *, but: str = "") -> Uses:
-    """Read who, but the VM `but`, needs which of these paths.
+    """Read who, but the VM `but`, names which files, and what these and `paths` are.
 
-    Of volumes libvirt tells what they lie on, and of the disks of VMs that run. Of other disks qemu-img does,
-    for what somebody made outside of the pools, or in them since libvirt last looked.
+    libvirt is asked for definitions, and the host once for all files.
     """
-    others, backing = definitions(connection, but=but), backing_files(connection)
-    listed = {volume.path() for _, volume in each_volume(connection)}
-    odd = [] if host.practice else [(n, *disk) for n, xml in others.items() for disk in _odd(xml, listed)]
-    found: list[tuple[str, str]] = []
-    unread = []
-    for name, path, kind in odd:
-        try:
-            found += _chain(host, path, kind)
-        except CommandFailed as error:
-            # A disk that is gone is nobody's need; 127: there is no qemu-img.
-            if error.exit_code == 127 or "No such file or directory" not in error.stderr:
-                why = error.stderr.strip().removeprefix("qemu-img: ") or error
-                unread.append(f"VM {name} perhaps (what its disk lies on cannot be told: {why})")
-    named = {*paths, *(path for _, path, _ in odd), *(path for pair in found for path in pair)}
-    real = _real(host, sorted(named)) if odd else {}
-    links = {path: target for path, target in real.items() if target != path}
-    backing |= links | {real[top]: below for top, below in found}
-    return Uses(others, backing, links, tuple(unread))
+    pools = _pools(connection)
+    named = list(_named(connection, pools, but))
+    wanted = {*paths, *(reference.path for reference in named)} - {""}
+    if host.practice:
+        return Uses(tuple(named), _practice_files(connection, wanted))
+    origins = dict(_devices(pools))
+    wanted |= {path for pair in origins.items() for path in pair if path}
+    folders = sorted({_folder(xml) for _, xml in pools} - {""})
+    files = _by_libvirt(host, connection, read_files(host, sorted(wanted), folders), pools)
+    named += [Reference(f"loop device {device}", path) for device, path in files.loops.items()]
+    return Uses(tuple(named), _with_origins(files, origins))
 
 
-def _odd(xml: str, listed: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Give path and format of a VM's disks that are no volumes."""
-    for disk in parse(xml).xpath("devices/disk[not(@device) or @device='disk' or @device='lun']"):
-        path = disk.xpath("string(source/@file | source/@dev)")
-        if path and path not in listed:
-            yield path, disk.xpath("string(driver/@type)") or "raw"
+def resolver(connection: libvirt.virConnect, pools: Pools | None = None) -> Resolve:
+    """Give what tells the path of a volume; empty if nobody knows."""
+    known = {pool.name(): (pool, xml) for pool, xml in pools or _pools(connection)}
+
+    def path_of(pool: str, volume: str) -> str:
+        if pool not in known:
+            return ""
+        found, xml = known[pool]
+        with contextlib.suppress(libvirt.libvirtError):  # one that is not active shows no volume
+            return str(found.storageVolLookupByName(volume).path())
+        return f"{_folder(xml)}/{volume}" if _folder(xml) else ""
+
+    return path_of
 
 
-def _chain(host: Host, path: str, kind: str) -> list[tuple[str, str]]:
-    """Give each image of a disk with the one below it; a raw one has none, whatever its guest wrote there."""
-    if kind == "raw":
-        return []
-    images = json.loads(host.run([*LOOK, "-f", kind, path]).stdout)
-    return [(i["filename"], i["full-backing-filename"]) for i in images if "full-backing-filename" in i]
+def _pools(connection: libvirt.virConnect) -> Pools:
+    return [(pool, parse(pool.XMLDesc())) for pool in connection.listAllStoragePools()]
 
 
-def _real(host: Host, paths: list[str]) -> dict[str, str]:
-    """Follow symbolic links."""
-    told = host.run(["realpath", "--canonicalize-missing", "--zero", "--", *paths]).stdout
-    return dict(zip(paths, told.rstrip("\0").split("\0"), strict=True))
+def _folder(xml: Any) -> str:
+    return str(xml.findtext("target/path", "")) if xml.get("type") in FILE_POOLS else ""
+
+
+def _named(connection: libvirt.virConnect, pools: Pools, but: str) -> Iterator[Reference]:
+    """List what the VMs name: as they run, as they start next, in snapshots, and when they were saved."""
+    resolve = resolver(connection, pools)
+    with_snapshots = _names(connection, libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT)
+    saved = _names(connection, libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
+    for domain in connection.listAllDomains():
+        name = domain.name()
+        if name == but:
+            continue
+        with _unless_gone():
+            for xml in _definitions(domain):
+                yield from references(f"VM {name}", xml, resolve)
+            for snapshot in domain.listAllSnapshots() if name in with_snapshots else ():
+                yield from references(
+                    f"snapshot {snapshot.getName()} of VM {name}", snapshot.getXMLDesc(), resolve
+                )
+            if name in saved:
+                yield from _saved(domain, resolve)
+
+
+@contextlib.contextmanager
+def _unless_gone() -> Iterator[None]:
+    """Pass over a VM that has gone meanwhile."""
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+            raise
+
+
+def _names(connection: libvirt.virConnect, flag: int) -> set[str]:
+    return {domain.name() for domain in connection.listAllDomains(flag)}
+
+
+def _definitions(domain: libvirt.virDomain) -> Iterator[str]:
+    yield domain.XMLDesc()
+    if domain.isActive() and domain.isPersistent():
+        yield domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+
+
+def _saved(domain: libvirt.virDomain, resolve: Resolve) -> Iterator[Reference]:
+    user = f"saved memory of VM {domain.name()}"
+    try:
+        xml = domain.managedSaveGetXMLDesc()
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:  # the test driver keeps none
+            yield Reference(user, "", why=f"libvirt cannot read it: {error.get_error_message()}")
+        return
+    yield from references(user, xml, resolve)
+
+
+def _devices(pools: Pools) -> Iterator[tuple[str, str]]:
+    """Give the volumes that are in no folder, each with what it is a snapshot of: with that it would go."""
+    for pool, xml in pools:
+        if xml.get("type") not in FILE_POOLS and pool.isActive():
+            for volume in pool.listAllVolumes():
+                yield volume.path(), parse(volume.XMLDesc()).findtext("backingStore/path", "")
+
+
+def _with_origins(files: Files, origins: dict[str, str]) -> Files:
+    found = dict(files.found)
+    for top, origin in origins.items():
+        if origin and top in found:
+            found[top] = replace(found[top], below=(*found[top].below, ("any", origin)))
+    return replace(files, found=found, listed=(*files.listed, *(path for path in origins if path in found)))
+
+
+def _by_libvirt(host: Host, connection: libvirt.virConnect, files: Files, pools: Pools) -> Files:
+    """Add libvirt's word on what an account without root's rights may not read itself."""
+    closed = dict(files.closed)
+    listed = list(files.listed)
+    for pool, xml in pools:
+        if closed.get(_folder(xml)) == "denied" and pool.isActive():
+            with contextlib.suppress(libvirt.libvirtError):  # it is busy
+                pool.refresh()
+            listed += [f"{_folder(xml)}/{volume.name()}" for volume in pool.listAllVolumes()]
+            del closed[_folder(xml)]
+    found = dict(files.found)
+    for _ in range(LIBVIRT_ROUNDS):
+        found |= {path: _told_by_libvirt(connection, path, file) for path, file in found.items()}
+        named = {told for file in found.values() for kind, told in file.below if kind != "device"}
+        if not (unknown := {*listed, *named} - found.keys()):
+            break
+        found |= read_files(host, sorted(unknown), ()).found
+    return replace(files, found=found, listed=tuple(listed), closed=closed)
+
+
+def _told_by_libvirt(connection: libvirt.virConnect, path: str, file: File) -> File:
+    if file.trouble != "unreadable":
+        return file
+    try:
+        xml = parse(connection.storageVolLookupByPath(path).XMLDesc())
+    except libvirt.libvirtError:  # no volume
+        return file
+    form = xml.xpath("string(target/format/@type)")
+    lies_on = xml.findtext("backingStore/path")
+    kind = "raw" if xml.xpath("string(backingStore/format/@type)") == "raw" else "any"
+    if form in ("vmdk", "qed") or (lies_on and not lies_on.startswith("/")):
+        return file
+    return replace(
+        file,
+        trouble="",
+        format="qcow" if form in ("qcow", "qcow2") else "none",
+        below=((kind, lies_on),) if lies_on else (),
+    )
+
+
+def _practice_files(connection: libvirt.virConnect, paths: Iterable[str]) -> Files:
+    """Give the practice host's, which has no files but its volumes, and these under one name each."""
+    flag = libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE
+    volumes = [volume for pool in connection.listAllStoragePools(flag) for volume in pool.listAllVolumes()]
+    found = dict.fromkeys(paths, File(trouble="gone"))
+    for volume in volumes:
+        below = parse(volume.XMLDesc()).findtext("backingStore/path")
+        found[volume.path()] = File(volume.path(), format="", below=(("any", below),) if below else ())
+        if below:
+            found.setdefault(below, File(trouble="gone"))
+    return Files(found, tuple(volume.path() for volume in volumes))
