@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from kvmkit.check.facts import Facts
+from kvmkit.check.facts import FOLDER, TAKEN, Facts
 from kvmkit.check.system import mended
 from kvmkit.report import Check, Status
 
@@ -34,11 +34,15 @@ def judge_defaults(facts: Facts) -> Check:
     found = "; ".join(f"{kind} {_described(words)}" for kind, words in facts.defaults.items())
     if all(words >= ALL for words in facts.defaults.values()):
         return row(Status.PASS, found)
-    missing = (command for kind, words in facts.defaults.items() for command in _missing(kind, words))
-    return row(Status.WARN, found, fix="; ".join(missing), **mended(facts, "plan_defaults"))
+    missing = [command for kind, words in facts.defaults.items() for command in _missing(kind, words)]
+    name_it = ["give the name of that pool wherever one is asked for, such as VMSpec(pool=...)"]
+    told = "; ".join([*missing, *(name_it if TAKEN in facts.defaults["pool"] else ())])
+    return row(Status.WARN, found, fix=told, **(mended(facts, "plan_defaults") if missing else {}))
 
 
 def _described(words: frozenset[str]) -> str:
+    if TAKEN in words:
+        return f"not there, as another pool has {FOLDER}"
     if "defined" not in words:
         return "not there"
     active = "active" if "active" in words else "not active"
@@ -47,6 +51,8 @@ def _described(words: frozenset[str]) -> str:
 
 def _missing(kind: str, words: frozenset[str]) -> list[str]:
     """Name virsh's commands that make up for what is missing."""
+    if TAKEN in words:
+        return []
     commands = {"defined": DEFINE[kind], "active": "start default", "autostart": "autostart default"}
     prefix = {"pool": "pool", "network": "net"}[kind]
     return [f"virsh {prefix}-{command}" for word, command in commands.items() if word not in words]

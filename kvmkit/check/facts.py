@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
+from lxml import etree
+
 from kvmkit.commands import script
 from kvmkit.errors import KvmkitError
 from kvmkit.practice import recorded
@@ -31,6 +33,10 @@ __all__ = [
 ]
 
 PROBE_SECONDS = 60
+FOLDER = "/var/lib/libvirt/images"
+"""Of the default pool."""
+TAKEN = "taken"
+"""What is said of the default pool if one of another name has its folder."""
 UNREADABLE = "unreadable"
 DAEMONS = ("libvirtd", "virtqemud")
 """libvirt's for QEMU: the one for everything, or that of the modular ones."""
@@ -289,11 +295,14 @@ def _defaults(lines: list[str]) -> dict[str, frozenset[str]]:
 def read_defaults(host: Host) -> dict[str, frozenset[str]]:
     """Ask libvirt for `Facts.defaults`: for plans, and on the practice host, where they are not recorded."""
     with host.reading("look for the default pool and network") as connection:
-        things = {"pool": connection.listAllStoragePools(), "network": connection.listAllNetworks()}
+        pools = connection.listAllStoragePools()
+        things = {"pool": pools, "network": connection.listAllNetworks()}
         lines = [
             f"{kind} defined {'active' * thing.isActive()} {'autostart' * thing.autostart()}"
             for kind, found in things.items()
             for thing in found
             if thing.name() == "default"
         ]
-    return {"pool": frozenset(), "network": frozenset()} | _defaults(lines)
+        folders = {etree.fromstring(pool.XMLDesc()).findtext("target/path") for pool in pools}
+    nothing = frozenset({TAKEN} if FOLDER in folders else ())
+    return {"pool": nothing, "network": frozenset()} | _defaults(lines)

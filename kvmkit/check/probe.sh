@@ -213,6 +213,8 @@ free_space() {
 default() {
     said=$1
     [ -e "$2/default.xml" ] && said="$said defined"
+    # libvirt has no second pool for a folder.
+    [ "$1" = pool ] && [ ! -e "$2/default.xml" ] && pools "$2" | grep -qxF /var/lib/libvirt/images && said="$said taken"
     [ -e "$3/default.xml" ] && said="$said active"
     [ -e "$2/autostart/default.xml" ] && said="$said autostart"
     echo "$said"

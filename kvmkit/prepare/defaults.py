@@ -9,7 +9,7 @@ import libvirt
 from lxml import etree
 
 from kvmkit.actions import action
-from kvmkit.check.facts import read_defaults
+from kvmkit.check.facts import FOLDER, TAKEN, read_defaults
 from kvmkit.errors import Conflict, Unsupported
 from kvmkit.host import Host
 from kvmkit.plan import Plan, Step
@@ -56,7 +56,8 @@ def plan_defaults(host: Host) -> Plan:
     Plan
         What is missing: the pool in ``/var/lib/libvirt/images``, the network
         192.168.122.0/24 behind NAT as libvirt ships it. One that is there keeps its
-        definition. Empty if both are defined, active and autostarted.
+        definition. No pool if one of another name has that folder; a note says so. Empty if both are
+        defined, active and autostarted.
 
     Raises
     ------
@@ -75,9 +76,14 @@ def plan_defaults(host: Host) -> Plan:
     if host.is_session:
         raise Unsupported(f"{host.uri} makes its pools itself, and has no network of its own")
     found = read_defaults(host)
+    notes = []
+    if found["pool"] == {TAKEN}:
+        del found["pool"]
+        notes.append(f"{FOLDER} belongs to another pool, so that none is made: name that one, VMSpec(pool=…)")
     steps = tuple(step for kind, words in found.items() for step in _steps(kind, words))
     shown = {f"The {kind}": XML[kind] for kind, words in found.items() if "defined" not in words}
-    return Plan(uri=host.uri, title="the default pool and network", steps=steps, shown=shown)
+    title = "the default pool and network"
+    return Plan(uri=host.uri, title=title, steps=steps, notes=tuple(notes), shown=shown)
 
 
 def _steps(kind: str, words: frozenset[str]) -> Iterator[Step]:
@@ -141,10 +147,13 @@ class Start(_Thing):
         return thing is not None and bool(thing.isActive())
 
     def make(self, host: Host, step: Step, token: str) -> None:
-        """Start it; a pool's folder is made where it is missing."""
+        """Start it; a pool's folder is made where it is missing.
+
+        Nothing else is built: for other pools that would be a file system or a volume group.
+        """
         with host.changing(f"start {self.kind} {NAME}") as connection:
             thing = self.find(connection)
-            if self.kind == "pool":
+            if self.kind == "pool" and etree.fromstring(thing.XMLDesc()).get("type") == "dir":
                 thing.build(0)
             thing.create()
 

@@ -41,7 +41,7 @@ class Found:
     written: tuple[str, ...]
     """Those that are its own to write to."""
     left: tuple[str, ...]
-    """Files that are no disk of it (any more), but that its snapshots name or that were made with it."""
+    """Files that its snapshots name, and below its disks what was made with it: no disks of it any more."""
     volumes: dict[str, tuple[str, str]]
     """Path of a disk to its pool and volume."""
     users: dict[str, list[str]]
@@ -102,16 +102,17 @@ def _read(host: Host, connection: libvirt.virConnect, dom: libvirt.virDomain) ->
     kept = kept_of(dom)
     xml, resolve = kept["xml"], resolver(connection)
     disks = disk_files(xml, resolve)
-    named = {
-        r.path
+    own = owned_disks(xml) - {*disks}
+    in_snapshots = {
+        reference.path
         for snapshot, _ in kept["snapshots"]
-        for r in references("", snapshot, resolve)
-        if r.kind != "raw"
-    }
-    left = sorted(((owned_disks(xml) | named) - {"", *disks}) & {*named, *owned_disks(xml)})
+        for reference in references("", snapshot, resolve)
+        if reference.kind != "raw" or reference.path in own
+    } - {"", *disks}
     logs, state = log_files(xml), state_files(parse(xml))
-    uses = read_uses(host, connection, [*disks, *left, *logs, *state.values()], but=dom.name())
-    there = [path for path in left if uses.there(path)]
+    uses = read_uses(host, connection, [*disks, *own, *in_snapshots, *logs, *state.values()], but=dom.name())
+    below = {path for path in own for disk in disks if uses.lies_on(disk, path)}
+    left = sorted(path for path in below | in_snapshots if uses.there(path))
     return Found(
         name=dom.name(),
         uuid=dom.UUIDString(),
@@ -121,9 +122,9 @@ def _read(host: Host, connection: libvirt.virConnect, dom: libvirt.virDomain) ->
         kept=kept,
         disks=tuple(disks),
         written=tuple(disk_files(xml, resolve, written=True)),
-        left=tuple(there),
+        left=tuple(left),
         volumes=dict(_volumes(connection, disks)),
-        users={path: uses.of(path) for path in (*disks, *there, *logs, *state.values())},
+        users={path: uses.of(path) for path in (*disks, *left, *logs, *state.values())},
         tpm_goes="" if can(connection, "choose what happens to a TPM") else version_text(connection),
     )
 

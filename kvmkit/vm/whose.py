@@ -58,18 +58,24 @@ class Uses:
     def strays(self, path: str, folders: Collection[str]) -> list[str]:
         """Name what lies below an image and is not in one of these folders, and what cannot be told."""
         inside = {self._identity(file) for file in self.files.listed if posixpath.dirname(file) in folders}
-        seen, found, queue = {path}, [], [path]
+        below = self._below(path)
+        unknown = {self.files.found.get(file, File(trouble="no-time")).trouble for file in (path, *below)}
+        untold = [f"something else ({TROUBLES.get(word, word)})" for word in unknown - {"", GONE}]
+        return sorted([*untold, *(_shown(file) for file in below if self._identity(file) not in inside)])
+
+    def lies_on(self, path: str, other: str) -> bool:
+        """Whether a file is anywhere in the backing chain of another one."""
+        return any(self.same(file, other) for file in self._below(path))
+
+    def _below(self, path: str) -> list[str]:
+        seen = {path: True}
+        queue = [path]
         while queue:
-            file = self.files.found.get(queue.pop(), File(trouble="no-time"))
-            if file.trouble not in ("", GONE):
-                found.append(f"something else ({TROUBLES.get(file.trouble, file.trouble)})")
-            for kind, told in file.below:
+            for kind, told in self.files.found.get(queue.pop(), File()).below:
                 if kind != "device" and told not in seen:
-                    seen.add(told)
+                    seen[told] = True
                     queue.append(told)
-                    if self._identity(told) not in inside:
-                        found.append(_shown(told))
-        return sorted(found)
+        return list(seen)[1:]
 
     def there(self, path: str) -> bool:
         """Whether there is something at a path, as far as can be told."""
@@ -107,6 +113,8 @@ def users_of(path: str, named: Iterable[Reference], files: Files) -> list[str]:
     graph = _Graph(files)
     need, doubts = graph.leading_to([_node(path, target)]), graph.in_doubt()
     users: dict[str, str] = {}
+    if not target.identity:  # any other path may lead to the same file
+        users["somebody"] = f"{_shown(path)}: {TROUBLES.get(target.trouble, target.trouble)}"
     opened: dict[str, set[bool]] = defaultdict(set)
     for reference in named:
         node, as_image = state = graph.state(reference)
@@ -116,14 +124,10 @@ def users_of(path: str, named: Iterable[Reference], files: Files) -> list[str]:
         elif why := reference.why or doubts.get(state) or graph.mismatch(reference):
             users.setdefault(reference.user, why)
     for volume in files.listed:
-        node = graph.node(volume)
         # What a guest keeps on its raw disk is no header, though it may look like one.
-        if node == _node(path, target) or opened.get(node) == {False}:
-            continue
-        if (node, True) in need:
-            users[f"volume {_shown(volume)}"] = ""
-        elif why := doubts.get((node, True), ""):
-            users[f"volume {_shown(volume)}"] = why
+        node, _ = state = graph.node(volume), True
+        if node != _node(path, target) and opened.get(node) != {False} and (state in need or state in doubts):
+            users[f"volume {_shown(volume)}"] = "" if state in need else doubts[state]
     for folder, word in files.closed.items():
         users[f"what is in {_shown(folder)}"] = TROUBLES.get(word, word)
     return _told(users)

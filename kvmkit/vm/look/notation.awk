@@ -64,7 +64,7 @@ function plain(value) {
 }
 
 # json: every "filename", however deep; a driver that is not known to read files of this host cannot be told.
-function json(image_, source,   i, mark, value, key, found, away, last) {
+function json(image_, source,   i, mark, value, key, found, away, doubt, foreign, last) {
     for (i = 1; i <= length(source); i++) {
         mark = substr(source, i, 1)
         if (mark != "\"" && mark != "'") continue
@@ -78,11 +78,12 @@ function json(image_, source,   i, mark, value, key, found, away, last) {
         sub(/^.*\./, "", last)
         if (last == "filename") { found = 1; literal(image_, value) }
         else if (last == "driver" && (value in elsewhere)) away = 1
-        else if (last == "driver" && !(value in local_driver)) said = "remote"
-        else if (last ~ /^(file|backing|data-file|image|raw|test|children|target|dir|path)$/) said = "remote"
+        else if (last == "driver") { if (!(value in local_driver)) foreign = 1 }
+        else if (last ~ /^(file|backing|data-file|image|raw|test|children|target|dir|path)$/) doubt = 1
         key = ""
     }
-    if (!found && !away) said = "remote"
+    # What a driver that is never local says besides is not about files.
+    if (foreign || (!away && (doubt || !found))) said = "remote"
 }
 
 function literal(image_, value) {
