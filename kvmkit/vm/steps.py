@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import libvirt
 
@@ -76,7 +76,7 @@ class Define:
         with host.changing(f"undefine VM {step.args['name']}") as connection:
             domain = own_domain(host, connection, step)
             if domain is not None:
-                domain.undefineFlags(undefine_flags(host, domain, keep=False))
+                domain.undefineFlags(undefine_flags(host, domain, kept=_kept_state(host, domain, keep=False)))
 
 
 class Undefine:
@@ -93,7 +93,8 @@ class Undefine:
             same = step.args.items() >= kept_of(domain).items()
             if not same or domain.isActive() or domain.hasManagedSaveImage():
                 raise Conflict(f"VM {step.args['name']} was changed on {host.uri} since planning; plan again")
-            domain.undefineFlags(undefine_flags(host, domain, keep=step.args["keep"]))
+            kept = _kept_state(host, domain, keep=step.args["keep"])
+            domain.undefineFlags(undefine_flags(host, domain, kept=kept))
 
     def unmake(self, host: Host, step: Step) -> None:
         """Define it again, with its snapshots and checkpoints."""
@@ -107,11 +108,10 @@ class Undefine:
                 domain.checkpointCreateXML(checkpoint, libvirt.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE)
 
 
-def undefine_flags(host: Host, domain: libvirt.virDomain, *, keep: bool) -> int:
+def undefine_flags(host: Host, domain: libvirt.virDomain, *, kept: Collection[str]) -> int:
     """Derive the flags from what the VM has: libvirt refuses to undefine without, and unknown ones too.
 
-    NVRAM and TPM are kept or deleted with the VM, never both (virDomainUndefineFlags). What another VM names
-    is kept.
+    NVRAM and TPM are kept or deleted with the VM, never both (virDomainUndefineFlags): `kept` names what stays.
     """
     connection = domain.connect()
     xml = parse(definition(domain))
@@ -124,24 +124,22 @@ def undefine_flags(host: Host, domain: libvirt.virDomain, *, keep: bool) -> int:
         flags |= libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
     if host.practice:  # no VM of the test driver's has such files, and it refuses their flags
         return flags
-    used = set() if keep else _used_by_others(host, connection, domain.name(), state_files(xml))
     if has_uefi_variables(xml):
-        kept = keep or "nvram" in used
-        flags |= libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM if kept else libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+        keep, delete = libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM, libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+        flags |= keep if "nvram" in kept else delete
     if xml.find("devices/tpm") is not None and can(connection, "choose what happens to a TPM"):
-        kept = keep or "tpm" in used
-        flags |= libvirt.VIR_DOMAIN_UNDEFINE_KEEP_TPM if kept else libvirt.VIR_DOMAIN_UNDEFINE_TPM
+        keep, delete = libvirt.VIR_DOMAIN_UNDEFINE_KEEP_TPM, libvirt.VIR_DOMAIN_UNDEFINE_TPM
+        flags |= keep if "tpm" in kept else delete
     return flags
 
 
-def _used_by_others(
-    host: Host, connection: libvirt.virConnect, name: str, kept_in: dict[str, str]
-) -> set[str]:
-    """Tell which of a VM's own state is in files that others name."""
-    if not kept_in:
-        return set()
-    uses = read_uses(host, connection, kept_in.values(), but=name)
-    return {kind for kind, path in kept_in.items() if uses.of(path)}
+def _kept_state(host: Host, domain: libvirt.virDomain, *, keep: bool) -> set[str]:
+    """Tell which of a VM's own state stays: all if that is wanted, else what is in files that others name."""
+    files = {} if keep else state_files(parse(definition(domain)))
+    if not files:
+        return {"nvram", "tpm"} if keep else set()
+    uses = read_uses(host, domain.connect(), files.values(), but=domain.name())
+    return {kind for kind, path in files.items() if uses.of(path)}
 
 
 class Autostart:

@@ -1,4 +1,4 @@
-"""A disk is kept for whatever else of a VM names it: pools, links, snapshots, saved memory, QEMU's own arguments."""
+"""A disk is kept for whatever else of a VM names it: a pool, a link, a snapshot, saved memory."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import libvirt
 import pytest
 
 from tests.matrix.disks.scene import BASE, ELSEWHERE, HARD, IMAGES, LINKED, NAME, SYMBOLIC, Scene
-from tests.realqemu.vm.world import VM
+from tests.realqemu.vm.world import DISK, VM
 
 BY_POOL = f"""<disk type='volume' device='disk'>
   <driver name='qemu' type='qcow2'/><source pool='{{pool}}' volume='{NAME}'/><target dev='vda' bus='virtio'/>
@@ -14,9 +14,18 @@ BY_POOL = f"""<disk type='volume' device='disk'>
 ARGUMENT = """<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>other</name><memory unit='MiB'>64</memory>
   <os><type arch='x86_64' machine='q35'>hvm</type></os>
-  <qemu:commandline><qemu:arg value='-drive'/><qemu:arg value='file={path},format=qcow2,if=virtio'/></qemu:commandline>
+  <qemu:commandline>
+    <qemu:arg value='-drive'/><qemu:arg value='file={path},format=qcow2,if=virtio'/>
+  </qemu:commandline>
 </domain>"""
-EXTERNAL = "<domainsnapshot><name>before</name><disks><disk name='vda' snapshot='external'/></disks></domainsnapshot>"
+EXTERNAL = """<domainsnapshot>
+  <name>before</name><disks><disk name='vda' snapshot='external'/></disks>
+</domainsnapshot>"""
+
+
+def without_disks(domain: libvirt.virDomain) -> str:
+    same = f"<uuid>{domain.UUIDString()}</uuid><name>"
+    return VM.format(name="other", devices="").replace("<name>", same)
 
 
 @pytest.mark.parametrize("path", [SYMBOLIC, HARD, f"{LINKED}/{NAME}", f"{IMAGES}/../images/./{NAME}"])
@@ -95,7 +104,7 @@ def test_an_image_on_what_cannot_be_told_counts_and_is_named(stage: Scene, told:
 def test_no_disk_of_which_a_guest_says_that_it_is_an_image(stage: Scene) -> None:
     """Its guest may write there what it likes: that must not keep other disks from being deleted."""
     path = stage.image(f"{IMAGES}/raw", BASE)
-    raw = f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{path}'/><target dev='vda'/></disk>"
+    raw = DISK.format(path=path, letter="a").replace("qcow2", "raw", 1)
     stage.world.define("other", more=raw)
     assert stage.users() == ""
     stage.remove("other")

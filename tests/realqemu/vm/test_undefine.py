@@ -133,7 +133,7 @@ def test_a_disk_is_kept_when_nobody_can_tell_what_another_one_lies_on(world: Wor
     [note] = [
         note for note in plan.notes if note.startswith(f"{DISK} is kept: it is in use by VM odd perhaps")
     ]
-    assert "Image is not in qcow2 format" in note
+    assert "it is not in qcow2 format" in note
     assert world.file(DISK).is_file()
 
 

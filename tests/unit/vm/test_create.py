@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kvmkit.errors import InvalidSpec
 from kvmkit.plan import Plan
-from kvmkit.vm.create import Decided, _disk, _plan, _problems
+from kvmkit.vm.create import NO_POOLS, Decided, _disk, _plan, _problems
 from kvmkit.vm.describe import Described, Disk
 from kvmkit.vm.needs import Needs, Pool, Volume
 from kvmkit.vm.spec import VMSpec
@@ -109,6 +109,33 @@ def test_a_vnc_port_that_a_vm_has_for_itself_is_taken() -> None:
     assert problems(taken) == {}
 
 
+@pytest.mark.parametrize(
+    "kind", ["rbd", "gluster", "iscsi-direct", "sheepdog", "disk", "scsi", "iscsi", "mpath"]
+)
+def test_a_pool_in_which_no_disk_can_be_made_is_refused_with_those_that_can(kind: str) -> None:
+    pools = {"odd": Pool(kind, "", 100 * GIB, 40 * GIB)} | HOST.pools
+    found = problems(replace(HOST, pools=pools), pool="odd")
+
+    assert list(found) == ["pool"]
+    assert found["pool"].startswith(f"no disk can be made in a pool of type {kind}: ")
+    assert found["pool"].endswith("; pools for that: default, vg")
+    assert problems(replace(HOST, pools=pools), pool="odd", disk_gib=0) == {}
+
+
+def test_an_iso_that_is_no_file_of_the_host_is_never_given_to_virt_install() -> None:
+    iso = Volume("ceph", "cd.iso", "pool/cd.iso", "raw", 1)
+
+    assert problems(with_volumes(iso), cdrom="cd.iso") == {
+        "cdrom": "it is in pool ceph, which has no folder on the host: pool/cd.iso is no file"
+    }
+
+
+def test_a_volume_of_a_pool_of_devices_has_no_format() -> None:
+    volume = parse(_volume_xml(Disk("vg", "web1", "/dev/vg/web1", GIB, "device")))
+
+    assert volume.find("target/format") is None
+
+
 def test_an_image_that_a_vm_writes_to_is_in_use() -> None:
     used = replace(HOST, image_writers=("demo", "web0"))
 
@@ -165,7 +192,7 @@ def test_long_lists_are_cut() -> None:
     [
         ({}, Disk("default", "web1.qcow2", f"{IMAGES}/web1.qcow2", 10 * GIB, "qcow2")),
         ({"disk_gib": 0}, None),
-        ({"pool": "vg", "disk_gib": 5}, Disk("vg", "web1", "/dev/vg/web1", 5 * GIB, "raw")),
+        ({"pool": "vg", "disk_gib": 5}, Disk("vg", "web1", "/dev/vg/web1", 5 * GIB, "device")),
         (
             {"image": "base.qcow2", "disk_gib": 0},
             Disk("default", "web1.qcow2", f"{IMAGES}/web1.qcow2", 3 * GIB, "qcow2", BASE.path, "qcow2"),

@@ -176,12 +176,20 @@ def test_what_lies_outside_of_the_pools_is_a_stray() -> None:
     assert uses.strays("/p/x", ["/p"]) == ["/etc/z"]
 
 
+def on_disk(inner: str) -> str:
+    return f"<devices><disk><source file='/x'/>{inner}</disk></devices>"
+
+
+def argument(value: str) -> str:
+    return f"<q:commandline xmlns:q='q'><q:arg value='{value}'/></q:commandline>"
+
+
 EVERYWHERE = {
     "disk": "<devices><disk><source file='/it'/></disk></devices>",
     "block device": "<devices><disk type='block'><source dev='/it'/></disk></devices>",
-    "below a disk": "<devices><disk><source file='/x'/><backingStore><source file='/it'/></backingStore></disk></devices>",
-    "being copied to": "<devices><disk><source file='/x'/><mirror><source file='/it'/></mirror></disk></devices>",
-    "its data": "<devices><disk><source file='/x'><dataStore><source file='/it'/></dataStore></source></disk></devices>",
+    "below a disk": on_disk("<backingStore><source file='/it'/></backingStore>"),
+    "being copied to": on_disk("<mirror><source file='/it'/></mirror>"),
+    "its data": on_disk("<dataStore><source file='/it'/></dataStore>"),
     "by its pool": "<devices><disk type='volume'><source pool='it' volume='it'/></disk></devices>",
     "UEFI variables": "<os><nvram>/it</nvram></os>",
     "variables' source": "<os><nvram type='file'><source file='/it'/></nvram></os>",
@@ -191,8 +199,8 @@ EVERYWHERE = {
     "serial line": "<devices><serial type='file'><source path='/it'/></serial></devices>",
     "nvdimm": "<devices><memory model='nvdimm'><source><path>/it</path></source></memory></devices>",
     "filesystem": "<devices><filesystem type='file'><source file='/it'/></filesystem></devices>",
-    "QEMU's argument": "<q:commandline xmlns:q='q'><q:arg value='file=/it,if=virtio'/></q:commandline>",
-    "argument in JSON": "<q:commandline xmlns:q='q'><q:arg value='{&quot;filename&quot;:&quot;/it&quot;}'/></q:commandline>",
+    "QEMU's argument": argument("file=/it,if=virtio"),
+    "argument in JSON": argument("{&quot;filename&quot;:&quot;/it&quot;}"),
     "snapshot's memory": "<memory snapshot='external' file='/it'/>",
 }
 
