@@ -111,7 +111,7 @@ class Undefine:
 def undefine_flags(host: Host, domain: libvirt.virDomain, *, kept: Collection[str]) -> int:
     """Derive the flags from what the VM has: libvirt refuses to undefine without, and unknown ones too.
 
-    NVRAM and TPM are kept or deleted with the VM, never both (virDomainUndefineFlags): `kept` names what stays.
+    NVRAM and TPM are kept or deleted with the VM, never both (virDomainUndefineFlags): those in `kept` stay.
     """
     connection = domain.connect()
     xml = parse(definition(domain))

@@ -2,7 +2,7 @@
 
 import contextlib
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import libvirt
@@ -117,10 +117,7 @@ class Scene:
             domain = connection.lookupByName(name)
             if domain.isActive():
                 domain.destroy()
-            if (
-                domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)
-                or domain.isPersistent()
-            ):
+            if domain.isPersistent():
                 domain.undefineFlags(
                     libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
                 )
@@ -143,20 +140,3 @@ def scene(world: World) -> Iterator[Scene]:
         yield found
     finally:
         world.lab.run(["sh", "-c", f"rm -rf {ELSEWHERE} {LINKED} {SYMBOLIC} {HARD} {BASE}.saved"])
-
-
-def is_kept_as_long_as_needed(
-    stage: Scene, top: str, below: str, *, running: bool, prepare: Callable[[], object] = lambda: None
-) -> None:
-    """A VM on an image on the disk: the disk is kept, and goes when nobody needs it any more."""
-    path = stage.image(top, below)
-    prepare()
-    stage.world.define("other", path)
-    if running:
-        stage.start("other")
-    assert "VM other" in stage.users()
-    stage.remove("other")
-    if top.startswith((IMAGES, LINKED)):
-        assert "volume " in stage.users()
-    stage.remove_files(path)
-    assert stage.users() == ""

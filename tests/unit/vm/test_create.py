@@ -109,9 +109,7 @@ def test_a_vnc_port_that_a_vm_has_for_itself_is_taken() -> None:
     assert problems(taken) == {}
 
 
-@pytest.mark.parametrize(
-    "kind", ["rbd", "gluster", "iscsi-direct", "sheepdog", "disk", "scsi", "iscsi", "mpath"]
-)
+@pytest.mark.parametrize("kind", [*NO_POOLS, "unheard-of"])
 def test_a_pool_in_which_no_disk_can_be_made_is_refused_with_those_that_can(kind: str) -> None:
     pools = {"odd": Pool(kind, "", 100 * GIB, 40 * GIB)} | HOST.pools
     found = problems(replace(HOST, pools=pools), pool="odd")
