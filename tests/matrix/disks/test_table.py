@@ -1,4 +1,4 @@
-"""A disk is kept wherever another VM or image needs it, and deleted where nobody does: notation x place x state.
+"""A disk is kept wherever another VM or image needs it, and deleted where nobody does: each notation and place.
 
 All rows are set up on one host, which is looked at once; each row is then judged by itself.
 """

@@ -30,7 +30,7 @@ def _kept(stage: Scene) -> None:
     said = stage.users()
     assert "VM link, VM vm0, VM vm1, VM vm2, VM vm3, " in said
     assert f"volume {IMAGES}/a" in said
-    with pytest.raises(kk.InvalidSpec, match="image: .* in use: link, owner "):
+    with pytest.raises(kk.InvalidSpec, match=r"image: .* in use: link, owner "):
         kk.plan_vm(stage.host, kk.VMSpec(name="new", image=NAME, disk_gib=0))
     for name in ("link", "vm0", "vm1", "vm2", "vm3"):
         stage.remove(name)
