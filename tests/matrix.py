@@ -40,6 +40,10 @@ PARTS = {
     "kills": Part(
         "VMs and installations: killed and failing at each point, each kind", pytest("tests/realqemu")
     ),
+    "disks": Part(
+        "whose disk it is: each notation, place and link, running or not",
+        (sys.executable, "-m", "pytest", "-v", "tests/disks"),  # in one process, as all rows share one host
+    ),
     "bookworm": Part(
         "the tiers that run on a Debian machine, on Debian 12",
         tiers("netlab", "realqemu", "dnf"),

@@ -1,9 +1,9 @@
-"""One row of each kind of the table in tests/matrix/disks: whose disk it is, by what the host's files are."""
+"""One row of each kind of the table in tests/disks: whose disk it is, by what the host's files are."""
 
 import pytest
 
 import kvmkit as kk
-from tests.matrix.disks.scene import ELSEWHERE, IMAGES, LINKED, NAME, NOTATIONS, SYMBOLIC, Scene, scene
+from tests.disks.scene import ELSEWHERE, IMAGES, LINKED, NAME, NOTATIONS, SYMBOLIC, Scene, scene
 from tests.realqemu.vm.world import CONSOLES, World
 
 ROWS = {

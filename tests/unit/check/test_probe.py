@@ -236,6 +236,16 @@ def test_pools_are_found_by_their_files(etc: Path, tmp_path: Path) -> None:
     assert pools[str(folder)].size_kib * 1024 == free.f_blocks * free.f_frsize
 
 
+def test_another_pool_in_the_default_pools_folder_is_seen(etc: Path) -> None:
+    (etc / "etc/libvirt/storage/images.xml").write_text(
+        "<pool type='dir'>\n<target>\n    <path>/var/lib/libvirt/images</path>\n</target>\n</pool>\n"
+    )
+    defaults = parse(probe(in_etc(etc))).defaults
+
+    assert defaults is not None
+    assert "taken" in defaults["pool"]
+
+
 def test_where_the_default_pool_will_be_is_looked_at_too(etc: Path) -> None:
     assert [str(pool.folder) for pool in parse(probe(in_etc(etc))).pools] == ["/var/lib/libvirt/images"]
 

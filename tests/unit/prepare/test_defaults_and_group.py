@@ -47,6 +47,40 @@ def test_what_is_missing_is_made_and_taken_back(practice: kk.Host) -> None:
     assert stand(practice) == {}
 
 
+def define_pool(host: kk.Host, name: str, kind: str, path: str) -> None:
+    source = "<source><name>vg</name></source>" if kind == "logical" else ""
+    with host.changing(f"define pool {name}") as connection:
+        connection.storagePoolDefineXML(
+            f"<pool type='{kind}'><name>{name}</name>{source}<target><path>{path}</path></target></pool>", 0
+        )
+
+
+def test_a_folder_that_another_pool_has_gets_no_second_one(practice: kk.Host) -> None:
+    without_defaults(practice)
+    define_pool(practice, "images", "dir", "/var/lib/libvirt/images")
+    planned = kk.plan_defaults(practice)
+
+    assert {step.action.split("-")[0] for step in planned.steps} == {"network"}
+    assert planned.notes == (
+        "/var/lib/libvirt/images belongs to another pool, so that none is made: name that one, VMSpec(pool=…)",
+    )
+    assert kk.apply(planned).ok
+    assert kk.plan_defaults(practice).empty
+
+
+def test_somebodys_own_pool_of_that_name_is_started_and_never_built(
+    practice: kk.Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_defaults(practice)
+    define_pool(practice, "default", "logical", "/dev/vg")
+    built = []
+    monkeypatch.setattr(libvirt.virStoragePool, "build", lambda *_: built.append("vgcreate"))
+
+    assert kk.apply(kk.plan_defaults(practice)).ok
+    assert built == []
+    assert stand(practice)["default"] == (True, True)
+
+
 def test_what_is_there_keeps_its_definition(practice: kk.Host) -> None:
     planned = kk.plan_defaults(practice)
     assert [step.action for step in planned.steps] == ["pool-autostart", "network-autostart"]

@@ -12,7 +12,7 @@ import kvmkit as kk
 from kvmkit.vm.uses import read_uses
 from kvmkit.vm.whose import Uses, users_of
 from tests.lab.lab import Lab
-from tests.matrix.disks.scene import BASE, NOTATIONS, PLACES, STARTS, Scene, scene
+from tests.disks.scene import BASE, NOTATIONS, PLACES, STARTS, Scene, scene
 from tests.realqemu.vm.world import World
 
 ROWS = {

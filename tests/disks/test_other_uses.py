@@ -5,7 +5,7 @@ from collections.abc import Callable
 import libvirt
 import pytest
 
-from tests.matrix.disks.scene import BASE, ELSEWHERE, HARD, IMAGES, LINKED, NAME, SYMBOLIC, Scene
+from tests.disks.scene import BASE, ELSEWHERE, HARD, IMAGES, LINKED, NAME, SYMBOLIC, Scene
 from tests.realqemu.vm.world import DISK, VM
 
 BY_POOL = f"""<disk type='volume' device='disk'>
