@@ -107,7 +107,7 @@ def _read(host: Host, connection: libvirt.virConnect, dom: libvirt.virDomain) ->
         reference.path
         for snapshot, _ in kept["snapshots"]
         for reference in references("", snapshot, resolve)
-        if reference.kind != "raw" or reference.path in own
+        if reference.kind != "file" or reference.path in own
     } - {"", *disks}
     logs, state = log_files(xml), state_files(parse(xml))
     uses = read_uses(host, connection, [*disks, *own, *in_snapshots, *logs, *state.values()], but=dom.name())

@@ -35,8 +35,8 @@ class Reference:
     path
         The file; empty where it cannot be told which.
     kind
-        How it is opened: ``raw`` leads no further, ``any`` wherever its header says; ``qcow2`` and the
-        like, too, and it has to be one.
+        How it is opened: as a disk that is ``raw``, which leads no further; ``any``: wherever its header
+        says; ``qcow2`` and the like, too, and it has to be one. ``file``: as something else than a disk.
     why
         Where `path` is empty: what cannot be told.
     writes
@@ -45,7 +45,7 @@ class Reference:
 
     user: str
     path: str
-    kind: str = "raw"
+    kind: str = "file"
     why: str = ""
     writes: bool = False
 
@@ -63,7 +63,7 @@ def references(user: str, xml: str, resolve: Resolve) -> Iterator[Reference]:
                 yield from _named(user, path, "any")
         else:
             for value in (element.text or "", *element.attrib.values()):
-                yield from _named(user, value.strip(), "raw")
+                yield from _named(user, value.strip(), "file")
 
 
 def disk_files(xml: str, resolve: Resolve, *, written: bool = False) -> list[str]:

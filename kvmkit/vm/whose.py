@@ -118,7 +118,8 @@ def users_of(path: str, named: Iterable[Reference], files: Files) -> list[str]:
     opened: dict[str, set[bool]] = defaultdict(set)
     for reference in named:
         node, as_image = state = graph.state(reference)
-        opened[node].add(as_image)
+        if as_image or (reference.kind == "raw" and reference.writes):
+            opened[node].add(as_image)
         if reference.path and (state in need or reference.path == path):
             users[reference.user] = ""
         elif why := reference.why or doubts.get(state) or graph.mismatch(reference):
@@ -180,7 +181,7 @@ class _Graph:
         return _node(path, self._files.found.get(path, File()))
 
     def state(self, reference: Reference) -> State:
-        return self.node(reference.path), reference.kind != "raw"
+        return self.node(reference.path), reference.kind not in ("raw", "file")
 
     def mismatch(self, reference: Reference) -> str:
         """Say where a file is not what the VM opens it as: what it lies on is then nobody's to tell."""

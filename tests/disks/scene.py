@@ -23,7 +23,7 @@ SYMBOLIC, HARD = f"{IMAGES}/symbolic.qcow2", f"{IMAGES}/hard.qcow2"
 NOTATIONS: dict[str, str] = {
     "absolute": BASE,
     "dots": f"{IMAGES}/./../images//{NAME}",
-    "relative": f"../../var/lib/libvirt/images/{NAME}",
+    "relative": f"../../../../../../var/lib/libvirt/images/{NAME}",
     "in the same folder": NAME,
     "in the same folder, with a dot": f"./{NAME}",
     "file:": f"file:{BASE}",

@@ -8,6 +8,7 @@
 LC_ALL=C
 PATH=$PATH:/usr/sbin:/sbin
 export LC_ALL PATH
+: "${look:?}" "${look_awk:?}" "${next_awk:?}"
 patience=10
 together=250
 begun=$(date +%s)
@@ -16,28 +17,56 @@ stuck='|'
 # hex TEXT: its bytes in hexadecimal.
 hex() { printf %s "$1" | od -An -v -tx1 | tr -d ' \n'; }
 
+# unseen WORD PATH...: a line for each of what was not looked at.
+unseen() {
+    word=$1
+    shift
+    [ $# = 0 ] || printf '%s\0' "$@" | od -An -v -tx1 | awk -v word="$word" '{
+        for (i = 1; i <= NF; i++)
+            if ($i == "00") { print "file " name " - - " word " none"; name = "" } else name = name $i
+    }'
+}
+
+silent() { case $stuck in *"|${1%/*}|"*) ;; *) return 1 ;; esac; }
+late() { [ $(($(date +%s) - begun)) -gt 50 ]; }
+
 # chunk PATH...: a line for each; one that does not answer is left behind, and the others in its folder with it.
 chunk() {
-    if told=$(timeout -s KILL "$patience" sh -c "$look" look "$look_awk" "$@" </dev/null 2>/dev/null); then
+    [ "$stuck" = '|' ] || leave_silent "$@"
+    for one do
+        shift
+        silent "$one" || set -- "$@" "$one"
+    done
+    [ $# = 0 ] && return
+    if late; then
+        unseen no-time "$@"
+    elif told=$(timeout -s KILL "$patience" sh -c "$look" look "$look_awk" "$@" </dev/null 2>/dev/null); then
         printf '%s\n' "$told"
-    elif [ $# -gt 1 ]; then
-        for one do chunk_of_one "$one"; done
     else
-        chunk_of_one "$1"
+        for one do chunk_of_one "$one"; done
     fi
 }
 
+leave_silent() {
+    for one do
+        shift
+        ! silent "$one" || set -- "$@" "$one"
+    done
+    unseen no-answer "$@"
+}
+
 chunk_of_one() {
-    case $stuck in *"|${1%/*}|"*) echo "file $(hex "$1") - - no-answer none"; return ;; esac
-    if [ $(($(date +%s) - begun)) -gt 50 ]; then
-        echo "file $(hex "$1") - - no-time none"
+    if silent "$1"; then
+        unseen no-answer "$1"
+    elif late; then
+        unseen no-time "$1"
     elif told=$(timeout -s KILL 5 sh -c "$look" look "$look_awk" "$1" </dev/null 2>/dev/null); then
         printf '%s\n' "$told"
     elif [ $? = 137 ]; then
         stuck="$stuck${1%/*}|"
-        echo "file $(hex "$1") - - no-answer none"
+        unseen no-answer "$1"
     else
-        echo "file $(hex "$1") - - error none"
+        unseen error "$1"
     fi
 }
 

@@ -282,6 +282,39 @@ def test_what_may_not_be_read_is_said_to_be(tmp_path: Path) -> None:
     assert files.closed == {str(closed): "denied"}
 
 
+STAT = """#!/bin/sh
+for argument do
+    case $argument in */stuck/*) exec sleep 1000 ;; esac
+done
+exec {stat} "$@"
+"""
+
+
+def test_storage_that_does_not_answer_costs_seconds_and_is_named(tmp_path: Path) -> None:
+    """A `stat` that hangs stands for storage that does, which would need a server that dies."""
+    for folder in ("bin", "stuck", "fine"):
+        (tmp_path / folder).mkdir()
+    write(tmp_path / "bin" / "stat", STAT.format(stat=shutil.which("stat")).encode()).chmod(0o755)
+    stuck = [write(tmp_path / "stuck" / str(n), qcow2()) for n in range(600)]
+    fine = write(tmp_path / "fine" / "top", qcow2("/below"))
+    asked = look_script(map(str, [*stuck, fine]), [])
+    start = time.monotonic()
+    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-s"],
+        input=asked.encode(),
+        capture_output=True,
+        timeout=100,
+        check=True,
+        env=os.environ | {"PATH": path},
+    )
+    files = parse_files(done.stdout.decode())
+
+    assert time.monotonic() - start < 90
+    assert {files.found[str(path)].trouble for path in stuck} == {"no-answer"}
+    assert below(files, fine) == [("any", "/below")]
+
+
 def test_an_answer_without_its_end_is_none() -> None:
     with pytest.raises(KvmkitError, match="ends early"):
         parse_files("file 2f78 - - gone none")

@@ -101,7 +101,12 @@ def test_what_cannot_be_told_of_a_disk_further_down_is_named_as_well() -> None:
 def test_what_a_guest_wrote_on_its_raw_disk_is_no_header() -> None:
     known = files({"/raw": image("2", "/disk"), "/odd": image("3", trouble="remote")}, "/raw", "/odd")
 
-    assert users_of("/disk", vm("b", "/raw", "/odd", kind="raw"), known) == []
+    named = [Reference("VM b", path, "raw", writes=True) for path in ("/raw", "/odd")]
+
+    assert users_of("/disk", named, known) == []
+    # Who only reads it, or names it for something else, has written no header.
+    for kind in ("raw", "file"):
+        assert users_of("/disk", vm("b", "/raw", "/odd", kind=kind), known)[0] == "volume /raw"
     assert users_of("/disk", [], known)[0] == "volume /raw"
 
 
