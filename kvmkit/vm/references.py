@@ -126,6 +126,8 @@ def _source(user: str, source: Any, holder: Any, resolve: Resolve) -> Iterator[R
         )
     elif protocol and protocol not in NEVER_HERE:
         yield Reference(user, "", why=f"its disk is reached by {protocol}, and may be a file of this host")
+    if holder.get("type") == "vhostuser":
+        yield Reference(user, "", why="a disk of it is served by another process, from nobody knows where")
     if source.get("fdgroup"):
         yield Reference(user, "", why="a disk of it is given to QEMU as a file descriptor")
 

@@ -10,12 +10,12 @@ from typing import Any
 import libvirt
 
 from kvmkit.host import Host
-from kvmkit.vm.files import File, Files, read_files
+from kvmkit.vm.files import GONE, File, Files, read_files
 from kvmkit.vm.references import Reference, Resolve, references
 from kvmkit.vm.whose import Uses
 from kvmkit.vm.xml import parse
 
-__all__ = ["FILE_POOLS", "read_uses", "resolver"]
+__all__ = ["FILE_POOLS", "mark_away", "read_uses", "resolver"]
 
 FILE_POOLS = ("dir", "fs", "netfs")
 """Pools of files, where a volume can be qcow2; in the others (logical, disk …) it is a raw device."""
@@ -41,7 +41,7 @@ def read_uses(host: Host, connection: libvirt.virConnect, paths: Collection[str]
     folders = sorted({_folder(xml) for _, xml in pools} - {""})
     files = _by_libvirt(host, connection, read_files(host, sorted(wanted), folders), pools)
     named += [Reference(f"loop device {device}", path) for device, path in files.loops.items()]
-    return Uses(tuple(named), _with_origins(files, origins))
+    return Uses(tuple(named), mark_away(_with_origins(files, origins), _away(pools)))
 
 
 def resolver(connection: libvirt.virConnect, pools: Pools | None = None) -> Resolve:
@@ -124,6 +124,26 @@ def _devices(pools: Pools) -> Iterator[tuple[str, str]]:
         if xml.get("type") not in FILE_POOLS and pool.isActive():
             for volume in pool.listAllVolumes():
                 yield volume.path(), parse(volume.XMLDesc()).findtext("backingStore/path", "")
+
+
+def _away(pools: Pools) -> list[str]:
+    """Name the folders whose files are not there while their pool is not active, but come back with it."""
+    away = {
+        xml.findtext("target/path", "")
+        for pool, xml in pools
+        if xml.get("type") != "dir" and not pool.isActive()
+    }
+    return sorted(away - {""})
+
+
+def mark_away(files: Files, folders: Iterable[str]) -> Files:
+    """Tell files that are away from those that are gone: what is on NFS comes back when that is mounted."""
+    starts = tuple(f"{folder.rstrip('/')}/" for folder in folders)
+    found = {
+        path: replace(file, trouble="away") if file.trouble == GONE and path.startswith(starts) else file
+        for path, file in files.found.items()
+    }
+    return replace(files, found=found)
 
 
 def _with_origins(files: Files, origins: dict[str, str]) -> Files:

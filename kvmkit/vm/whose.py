@@ -30,6 +30,7 @@ TROUBLES = {
     "unreadable": "it may not be read",
     "denied": "a folder above it may not be entered",
     "no-answer": "its storage does not answer",
+    "away": "its storage pool is not active",
     "no-time": "looking at all files took too long",
     "error": "reading it fails",
 }

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.fixtures import lab
 from tests.disks.scene import Scene, scene
+from tests.lab.fixtures import lab
 from tests.realqemu.vm.conftest import _iso, host, world
 from tests.realqemu.vm.world import World
 

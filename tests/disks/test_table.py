@@ -1,4 +1,4 @@
-"""A disk is kept wherever another VM or image needs it, and deleted where nobody does: each notation and place.
+"""A disk is kept wherever another VM or image needs it, and deleted where nobody does: notation and place.
 
 All rows are set up on one host, which is looked at once; each row is then judged by itself.
 """
@@ -11,8 +11,8 @@ import pytest
 import kvmkit as kk
 from kvmkit.vm.uses import read_uses
 from kvmkit.vm.whose import Uses, users_of
-from tests.lab.lab import Lab
 from tests.disks.scene import BASE, NOTATIONS, PLACES, STARTS, Scene, scene
+from tests.lab.lab import Lab
 from tests.realqemu.vm.world import World
 
 ROWS = {

@@ -257,28 +257,37 @@ def test_a_link_that_leads_nowhere_is_gone(tmp_path: Path) -> None:
     assert {file.trouble for file in look([], tmp_path).found.values()} == {"gone"}
 
 
+def look_as_nobody(paths: list[Path], *folders: Path) -> Files:
+    done = subprocess.run(
+        ["sh", "-s"],
+        input=look_script(map(str, paths), map(str, folders)).encode(),
+        capture_output=True,
+        timeout=60,
+        check=True,
+        user=65534,
+        group=65534,
+        extra_groups=[],
+    )
+    return parse_files(done.stdout.decode())
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="root alone can be somebody else")
 def test_what_may_not_be_read_is_said_to_be(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o755)
-    write(closed / "secret", qcow2("/x"))
-    (closed / "secret").chmod(0)
-    for folder in tmp_path.parents:
-        if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o755)
-    tmp_path.chmod(0o755)
-    asked = look_script([str(closed / "secret"), str(closed / "none")], [])
-    run = {"capture_output": True, "timeout": 60, "user": 65534, "group": 65534, "extra_groups": []}
+    secret = write(closed / "secret", qcow2("/x"))
+    secret.chmod(0)
 
-    files = parse_files(subprocess.run(["sh", "-s"], input=asked.encode(), check=True, **run).stdout.decode())
-    assert files.found[str(closed / "secret")].trouble == "unreadable"
-    assert files.found[str(closed / "secret")].identity
+    files = look_as_nobody([secret, closed / "none"])
+    assert files.found[str(secret)].trouble == "unreadable"
+    assert files.found[str(secret)].identity
     assert files.found[str(closed / "none")].trouble == "gone"
 
     closed.chmod(0o700)
-    asked = look_script([str(closed / "secret")], [str(closed)])
-    files = parse_files(subprocess.run(["sh", "-s"], input=asked.encode(), check=True, **run).stdout.decode())
-    assert files.found[str(closed / "secret")].trouble == "denied"
+    files = look_as_nobody([secret], closed)
+    assert files.found[str(secret)].trouble == "denied"
     assert files.closed == {str(closed): "denied"}
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from kvmkit.vm.files import File, Files
 from kvmkit.vm.references import Reference, references
+from kvmkit.vm.uses import mark_away
 from kvmkit.vm.whose import Uses, users_of
 
 GONE = File(trouble="gone")
@@ -108,6 +109,14 @@ def test_what_a_guest_wrote_on_its_raw_disk_is_no_header() -> None:
     for kind in ("raw", "file"):
         assert users_of("/disk", vm("b", "/raw", "/odd", kind=kind), known)[0] == "volume /raw"
     assert users_of("/disk", [], known)[0] == "volume /raw"
+
+
+def test_a_disk_in_a_pool_that_is_not_active_is_away_and_not_gone() -> None:
+    known = mark_away(files({"/nfs/top": GONE, "/nfs2/top": GONE}), ["/nfs/"])
+
+    assert users_of("/disk", vm("b", "/nfs/top", "/nfs2/top"), known) == [
+        "VM b perhaps (/nfs/top: its storage pool is not active)"
+    ]
 
 
 def test_a_folder_that_cannot_be_read_may_hold_an_image_that_lies_on_it() -> None:
