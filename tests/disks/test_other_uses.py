@@ -5,8 +5,8 @@ from collections.abc import Callable
 import libvirt
 import pytest
 
-from tests.disks.scene import BASE, ELSEWHERE, HARD, IMAGES, LINKED, NAME, SYMBOLIC, Scene
-from tests.realqemu.vm.world import DISK, VM
+from tests.disks.scene import BASE, ELSEWHERE, HARD, LINKED, NAME, SYMBOLIC, Scene
+from tests.realqemu.vm.world import DISK, IMAGES, VM
 
 BY_POOL = f"""<disk type='volume' device='disk'>
   <driver name='qemu' type='qcow2'/><source pool='{{pool}}' volume='{NAME}'/><target dev='vda' bus='virtio'/>

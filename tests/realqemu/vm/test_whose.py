@@ -3,8 +3,8 @@
 import pytest
 
 import kvmkit as kk
-from tests.disks.scene import ELSEWHERE, IMAGES, LINKED, NAME, NOTATIONS, SYMBOLIC, Scene, scene
-from tests.realqemu.vm.world import CONSOLES, World
+from tests.disks.scene import ELSEWHERE, LINKED, NAME, NOTATIONS, SYMBOLIC, Scene, scene
+from tests.realqemu.vm.world import CONSOLES, IMAGES, World
 
 ROWS = {
     "./ in the pool": (f"{IMAGES}/a", f"./{NAME}"),
