@@ -10,6 +10,7 @@ import pytest
 import kvmkit as kk
 from kvmkit.prepare import manager
 from tests.dnf.rpms import FILE_URL, HTTP_URL, REPOSITORY, Package, add, served, sign
+from tests.lab import debian
 from tests.lab.machine import Machine
 from tests.lab.waiting import wait_until
 
@@ -182,10 +183,11 @@ def test_after_a_killed_transaction_all_is_as_before(machine: Machine, host: kk.
     assert installed(machine) == BOTH
 
 
-# Debian's rpm has to be told that it is meant.
+# The rpm of Debian 12 has to be told that it is meant; that of Debian 13 does not know the option.
+MEANT = ["--force-debian"] if debian.SUITE == "bookworm" else []
 OTHERS_AT_WORK = {
     "dnf": ["dnf", "-y", "--refresh", "install", "slow"],
-    "rpm": ["rpm", "--force-debian", "--install", f"{REPOSITORY}/noarch/slow-1.0-1.noarch.rpm"],
+    "rpm": ["rpm", *MEANT, "--install", f"{REPOSITORY}/noarch/slow-1.0-1.noarch.rpm"],
 }
 SLOW = "touch /run/holds\ntimeout 300 sh -c 'until [ -e /run/go-on ]; do sleep 0.1; done'"
 

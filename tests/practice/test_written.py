@@ -38,7 +38,7 @@ def test_the_command_runs_a_runbook_on_the_practice_host_unless_another_is_named
 def test_the_command_checks_a_host() -> None:
     done = written.run("kvmkit check qemu:///system", given={"qemu:///system": URI})
 
-    assert f"check {URI}" in done.stdout
+    assert done.stdout.startswith(f"check on {URI}: ")
     assert "Traceback" not in done.stderr
 
 
