@@ -9,11 +9,13 @@ from typing import TypeAlias
 
 from kvmkit.bridge.facts import Claim, Link
 
-__all__ = ["Sections", "file_paths", "read_claims"]
+__all__ = ["UNREADABLE", "Sections", "file_paths", "read_claims", "read_profiles"]
 
 Sections: TypeAlias = defaultdict[str, list[str]]
 """What the probe printed: name to lines, none where it had nothing to print."""
 
+UNREADABLE = "unreadable"
+"""In place of a profile that has a value of several lines; among a claim's settings, its UUID."""
 CLIENTS = ("dhclient", "dhcpcd", "udhcpc")
 NETPLAN = re.compile(r"/netplan-|/10-netplan-")
 """What netplan calls the files that it writes for a renderer (netplan's src/nm.c and src/networkd.c)."""
@@ -36,7 +38,7 @@ def read_claims(sections: Sections, links: Sequence[Link]) -> Iterator[Claim]:
 
 
 def _blocks(lines: Iterable[str], first: str) -> list[dict[str, str]]:
-    """Cut nmcli's lines, NAME:VALUE, into one mapping for each device or profile."""
+    """Cut nmcli's lines, NAME:VALUE, into one mapping for each device."""
     blocks: list[dict[str, str]] = [{}]
     for line in lines:
         name, _, value = line.partition(":")
@@ -46,6 +48,19 @@ def _blocks(lines: Iterable[str], first: str) -> list[dict[str, str]]:
     return blocks
 
 
+def read_profiles(sections: Sections) -> list[dict[str, str]]:
+    """Give NetworkManager's active profiles by nmcli's names; those that cannot be read are empty."""
+    uuids = [name.removeprefix("nm profile ") for name in sections if name.startswith("nm profile ")]
+    return [_profile(sections, uuid) for uuid in uuids]
+
+
+def _profile(sections: Sections, uuid: str) -> dict[str, str]:
+    lines = sections[f"nm profile {uuid}"]
+    if lines == [UNREADABLE]:
+        return {UNREADABLE: uuid}
+    return {name: value for name, _, value in (line.partition(":") for line in lines)}
+
+
 def _network_manager(sections: Sections, link: Link) -> Iterator[Claim]:
     devices = _blocks(sections["nm devices"], "GENERAL.DEVICE")
     device = next((block for block in devices if block.get("GENERAL.DEVICE") == link.name), {})
@@ -53,9 +68,8 @@ def _network_manager(sections: Sections, link: Link) -> Iterator[Claim]:
     if device.get("GENERAL.NM-MANAGED") != "yes":
         return
     uuid = device.get("GENERAL.CON-UUID", "")
-    profiles = _blocks(sections["nm profiles"], "connection.id")
-    settings = device | next((block for block in profiles if block.get("connection.uuid") == uuid), {})
-    path = dict(line.split(":", 1) for line in sections["nm files"]).get(uuid, "")
+    settings = device | _profile(sections, uuid)
+    path = next((line[len(uuid) + 1 :] for line in sections["nm files"] if line.startswith(f"{uuid}:")), "")
     if NETPLAN.search(path):
         settings["renderer"] = "NetworkManager"
         yield Claim("netplan", link.name, settings, _netplan_files(sections))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import get_args
 
 from kvmkit.bridge.backends import ifcfg
+from kvmkit.bridge.claims import UNREADABLE
 from kvmkit.bridge.compare import route_text
 from kvmkit.bridge.facts import Claim, Link, Network
 from kvmkit.bridge.picture import uses_dhcp
@@ -99,6 +100,11 @@ def _unfit_claim(network: Network, link: Link, claim: Claim) -> str:
 
 
 def _unfit_profile(claim: Claim) -> str:
+    if uuid := claim.settings.get(UNREADABLE):
+        return (
+            "its profile of NetworkManager has a value of several lines, which could pose as settings: it is "
+            f"not read; look at it by nmcli connection show {uuid}"
+        )
     if not claim.settings.get("connection.uuid"):
         return f"NetworkManager has no profile active on it: nmcli device connect {claim.nic}"
     if "externally" in claim.settings.get("GENERAL.STATE", ""):
@@ -132,6 +138,19 @@ def unsupported(network: Network) -> str:
     if multipath:
         return f"a route has several next hops, and they would be lost: {', '.join(multipath)}"
     return ""
+
+
+def forged(told: Mapping[str, str], found: Mapping[str, bytes | None]) -> list[str]:
+    """Name the files whose text, as the probe told it, is not what root's own reader found.
+
+    What root runs or keeps is made of these texts, so they have to be the files' own. Whether a file's last line
+    ends is not compared.
+    """
+    return [path for path, text in told.items() if path in found and not _is_text_of(found[path], text)]
+
+
+def _is_text_of(content: bytes | None, text: str) -> bool:
+    return content is not None and content.decode(errors="replace").rstrip("\n") == text.rstrip("\n")
 
 
 def busy(network: Network) -> str:

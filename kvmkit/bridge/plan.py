@@ -20,7 +20,7 @@ from kvmkit.bridge.spec import BridgeSpec, least_timeout
 from kvmkit.bridge.steps import Change, trial_steps
 from kvmkit.check.network import PRIVATE
 from kvmkit.drawing import Picture
-from kvmkit.errors import Busy, InvalidSpec, NotFound, Unsupported, WrongState
+from kvmkit.errors import Busy, Conflict, InvalidSpec, NotFound, Unsupported, WrongState
 from kvmkit.host import Host
 from kvmkit.plan import Plan
 from kvmkit.prepare.files import diff, fingerprint, look
@@ -77,6 +77,8 @@ def plan_bridge(host: Host, spec: BridgeSpec) -> Plan:
         No rights; policy rules or multipath routes; an ``ip`` that is too old.
     Busy
         A change of the host's network is on trial, or NetworkManager holds a checkpoint.
+    Conflict
+        A file that the plan is made from changes meanwhile, or is a link.
 
     Examples
     --------
@@ -224,12 +226,22 @@ def _plan(
 ) -> Plan:
     paths = list({**change.recipe.keep_files, **change.back.keep_files})
     found: Mapping[str, bytes | None] = {}
+    read: Mapping[str, bytes | None] = {}
     if host.practice:
         texts = network.files
         found = {path: texts[path].encode() if path in texts else None for path in paths}
-    elif paths:
+    else:
         found = look(as_root(host), paths)
-    change = change.model_copy(update={"files": {path: fingerprint(path, found[path]) for path in paths}})
+        read = look(as_root(host), _read_for(network, (change.before.link, change.after.link)), follow=True)
+        if others := decide.forged(network.files, {**read, **found}):
+            raise Conflict(
+                f"{', '.join(others)} on {host.uri} is not what the host told a moment ago: somebody changes "
+                "it, or a program there poses as it; plan again"
+            )
+    told_of = {**read, **found}
+    change = change.model_copy(
+        update={"files": {path: fingerprint(path, content) for path, content in told_of.items()}}
+    )
     return Plan(
         uri=host.uri,
         title=title,
@@ -239,6 +251,12 @@ def _plan(
         picture=picture.text,
         svg=picture.svg,
     )
+
+
+def _read_for(network: Network, links: Iterable[str]) -> list[str]:
+    """Name the files that a recipe for these links was made from."""
+    claims = [claim for link in links for claim in network.claims_on(link)]
+    return sorted({path for claim in claims for path in claim.files if path in network.files})
 
 
 def _shown(recipe: Recipe, found: Mapping[str, bytes | None]) -> dict[str, str]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
-from kvmkit.bridge.claims import Sections, file_paths, read_claims
+from kvmkit.bridge.claims import Sections, file_paths, read_claims, read_profiles
 from kvmkit.bridge.facts import DNS, Address, BridgeSettings, Link, Network, Route, Session, Way
 from kvmkit.check import facts
-from kvmkit.commands import script
 from kvmkit.errors import KvmkitError, Unsupported
+from kvmkit.framing import framed_script, split_sections, with_text
 from kvmkit.host import Host
 from kvmkit.practice import recorded
 
@@ -82,7 +81,7 @@ def _practised(host: Host, *, reach: bool) -> Network:
 
 def probe_script() -> str:
     """Give the script that ``sh -s network SSH_CONNECTION [reach]`` runs; the host check's comes first."""
-    return script("check/probe.sh") + script("bridge/probe.sh")
+    return framed_script("check/probe.sh", "bridge/probe.sh")
 
 
 def parse_network(text: str, *, where: str = "a capture", session: bool = False) -> Network:
@@ -91,11 +90,12 @@ def parse_network(text: str, *, where: str = "a capture", session: bool = False)
     Raises
     ------
     KvmkitError
-        If the end is missing.
+        If the end is missing, or it is not what the script prints.
     Unsupported
         As :func:`read_network`.
     """
-    sections: Sections = defaultdict(list, facts.split_sections(text))
+    whole = split_sections(text, where=where)
+    sections = with_text(whole)
     if "network end" not in sections:
         raise KvmkitError(f"what {where} tells of its network ends early, after {text[-80:]!r}")
     ip = partial(_ip, sections, where)
@@ -107,7 +107,7 @@ def parse_network(text: str, *, where: str = "a capture", session: bool = False)
         dns=_dns(sections),
         session=_session(sections["ssh"]),
         claims=tuple(read_claims(sections, links)),
-        files=_files(sections),
+        files={path: "".join(f"{line}\n" for line in whole[f"file {path}"]) for path in file_paths(sections)},
         rules=tuple(rule for family in (4, 6) for rule in _rules(ip(f"rules {family}"), family)),
         eap=frozenset(_eap(sections)),
         checkpoints=len(re.findall(r'"/', " ".join(sections["nm checkpoints"]))),
@@ -209,22 +209,11 @@ def _session(lines: list[str]) -> Session | None:
     return Session(words[0], words[2]) if len(words) == 4 else None
 
 
-def _files(sections: Sections) -> dict[str, str]:
-    return {
-        path: "".join(f"{line.removeprefix('|')}\n" for line in sections[f"file {path}"])
-        for path in file_paths(sections)
-    }
-
-
 def _eap(sections: Sections) -> Iterator[str]:
     """Find links with 802.1X: in an active profile of NetworkManager, or by a supplicant for cables."""
-    name = ""
-    for line in sections["nm profiles"]:
-        key, _, value = line.partition(":")
-        if key == "connection.interface-name":
-            name = value
-        elif key == "802-1x.eap" and value:
-            yield name
+    for profile in read_profiles(sections):
+        if profile.get("802-1x.eap"):
+            yield profile.get("connection.interface-name", "")
     for line in sections["daemons"]:
         _comm, _, args = line.partition(" ")
         if "wpa_supplicant" in args and re.search(r"-D\s*wired", args):

@@ -51,8 +51,8 @@ class Change(BaseModel):
     before, after
         What the network has to look like.
     files
-        Fingerprint (:func:`kvmkit.prepare.files.fingerprint`) of each file of `recipe` and `back` as the plan
-        found it; empty for one that is not there.
+        Fingerprint (:func:`kvmkit.prepare.files.fingerprint`) of each file of `recipe` and `back`, and of each
+        that they were made from, as the plan found it; empty for one that is not there.
     timeout
         Seconds after which the host puts itself back.
     """
@@ -261,7 +261,9 @@ def _unchanged(host: Host, change: Change) -> None:
     failing = _failing(host, change.before)
     if failing:
         raise Conflict(f"the network of {host.uri} is not as it was planned on: {_told(failing)}; plan again")
-    for path, content in look(_root(host), list(change.recipe.keep_files)).items():
+    kept = change.recipe.keep_files
+    read = [path for path in change.files if path not in kept]
+    for path, content in {**look(_root(host), list(kept)), **look(_root(host), read, follow=True)}.items():
         if not _as_planned_on(change, path, content):
             raise Conflict(f"{path} on {host.uri} was changed by somebody meanwhile; plan again")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lxml import etree
 
-from kvmkit.commands import script
 from kvmkit.errors import KvmkitError
+from kvmkit.framing import framed_script, split_sections, with_text
 from kvmkit.practice import recorded
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ __all__ = [
     "parse_units",
     "read_defaults",
     "read_facts",
-    "split_sections",
 ]
 
 PROBE_SECONDS = 60
@@ -152,19 +150,19 @@ def read_facts(host: Host, *, only_kvm: bool = False) -> Facts:
         facts = parse(recorded("practice-facts.txt"))
         return dataclasses.replace(facts, practice=True, defaults=read_defaults(host))
     argv = ["sh", "-s", *(["kvm"] if only_kvm else [])]
-    result = host.run(argv, stdin=script("check/probe.sh"), timeout=PROBE_SECONDS)
+    result = host.run(argv, stdin=framed_script("check/probe.sh"), timeout=PROBE_SECONDS)
     return parse(result.stdout, where=host.uri, session=host.is_session)
 
 
 def parse(text: str, *, where: str = "a capture", session: bool = False) -> Facts:
-    """Make facts of what ``probe.sh`` printed; lines that begin with ``# `` are comments.
+    """Make facts of what ``probe.sh`` printed.
 
     Raises
     ------
     KvmkitError
-        If the end is missing.
+        If the end is missing, or it is not what the script prints.
     """
-    sections = defaultdict(list, split_sections(text))
+    sections = with_text(split_sections(text, where=where))
     if "end" not in sections:
         raise KvmkitError(f"the facts of {where} end early, after {text[-80:]!r}; is its shell a POSIX one?")
     user, *groups = sections["user"][0].split()
@@ -199,18 +197,6 @@ def parse(text: str, *, where: str = "a capture", session: bool = False) -> Fact
         # A capture from before this was looked for does not tell.
         defaults=_readable(sections.get("defaults", [UNREADABLE]), _defaults),
     )
-
-
-def split_sections(text: str) -> dict[str, list[str]]:
-    """Cut a capture into its sections: name to lines; blank lines and comments are left out."""
-    sections: dict[str, list[str]] = {}
-    lines: list[str] = []
-    for line in text.splitlines():
-        if line.startswith("### "):
-            lines = sections.setdefault(line[4:], [])
-        elif line.strip() and not line.startswith("# "):
-            lines.append(line)
-    return sections
 
 
 def _readable(lines: list[str], make: Callable[[list[str]], T]) -> T | None:

@@ -1,7 +1,7 @@
-# Prints what check_host judges, in sections.  Sent to `sh -s`; with the argument `kvm`, only what decides
-# whether KVM can be used; with `network`, only what a bridge has to do with.  POSIX sh, as hosts have dash, bash
-# or busybox.  It only reads: no network, and no command that would load a kernel module or start libvirt.
-# What a host does not have is left out.
+# Prints what check_host judges, in sections of framing.sh, which comes before it.  Sent to `sh -s`; with the
+# argument `kvm`, only what decides whether KVM can be used; with `network`, only what a bridge has to do with.
+# POSIX sh, as hosts have dash, bash or busybox.  It only reads: no network, and no command that would load a kernel
+# module or start libvirt.  What a host does not have is left out.
 
 LC_ALL=C
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
@@ -16,7 +16,7 @@ bounded() {
 
 # value NAME FILE: prints NAME=content.  Not by `read`: dash's asks for single bytes, and /proc/sys gives only one.
 value() {
-    content=$(cat "$2" 2>/dev/null) && echo "$1=$content"
+    content=$(cat "$2" 2>/dev/null) && say "$1=$content"
 }
 
 # hidden FILE: whether it is there, as far as can be seen, and may not be read.  RHEL hides all of /etc/libvirt.
@@ -31,13 +31,11 @@ matching() {
 }
 
 user() {
-    echo "### user"
     # A user without a name is known by number.
-    echo "$(id -un 2>/dev/null || id -u) $(id -Gn 2>/dev/null)"
+    say "$(id -un 2>/dev/null || id -u) $(id -Gn 2>/dev/null)"
 }
 
 cpu() {
-    echo "### cpu"
     echo "machine=$(uname -m)"
     echo "processors=$(grep -c '^processor' /proc/cpuinfo)"
     # x86 says flags, s390 and ARM say features.
@@ -45,53 +43,47 @@ cpu() {
 }
 
 modules() {
-    echo "### modules"
     # Built-in modules are there too, as long as they have a parameter: all of KVM's have.
     for module in /sys/module/kvm*; do
-        [ -d "$module" ] && echo "${module##*/}"
+        [ -d "$module" ] && say "${module##*/}"
     done
 }
 
 kvm_device() {
-    echo "### kvm device"
     [ -c /dev/kvm ] || return
     stat -c 'mode=%a owner=%U group=%G' /dev/kvm
     # A redirection that fails ends a shell: hence one of its own.
-    if failed=$( (: <>/dev/kvm) 2>&1); then echo "opens=yes"; else echo "opens=${failed##*: }"; fi
+    if failed=$( (: <>/dev/kvm) 2>&1); then echo "opens=yes"; else say "opens=${failed##*: }"; fi
     have getfacl && getfacl -cpE /dev/kvm 2>/dev/null | grep -E '^(user|group|mask|other):'
 }
 
 qemu_conf() {
-    echo "### qemu.conf"
     # Only these: the file may hold passwords.
     matching /etc/libvirt/qemu.conf \
         '^[[:space:]]*(vnc_listen|spice_listen|user|group|dynamic_ownership|security_driver)[[:space:]]*='
 }
 
 accounts() {
-    echo "### accounts"
     # Debian's user, everybody else's, and the one that is set.
     configured=$(sed -n 's/^[[:space:]]*user[[:space:]]*=[[:space:]]*["'\'']\([^"'\'']*\).*/\1/p' /etc/libvirt/qemu.conf 2>/dev/null | head -n 1)
     for name in libvirt-qemu qemu "${configured#+}"; do
-        groups=$(id -Gn -- "$name" 2>/dev/null) && [ -n "$name" ] && echo "$name $groups"
+        groups=$(id -Gn -- "$name" 2>/dev/null) && [ -n "$name" ] && say "$name $groups"
     done | sort -u
 }
 
 os() {
-    echo "### os"
     if [ -r /etc/os-release ]; then
         grep -E '^(ID|ID_LIKE|VERSION_ID|PRETTY_NAME)=' /etc/os-release
     else
         # Before 2012 or so there was a file per distribution.
         for file in /etc/redhat-release /etc/SuSE-release /etc/debian_version; do
-            [ -r "$file" ] && echo "PRETTY_NAME=$(head -n 1 "$file")" && break
+            [ -r "$file" ] && say "PRETTY_NAME=$(head -n 1 "$file")" && break
         done
     fi
-    echo "kernel=$(uname -r)"
+    say "kernel=$(uname -r)"
 }
 
 kernel_log() {
-    echo "### kernel log"
     log=$(dmesg 2>/dev/null)
     if printf '%s\n' "$log" | sed 's/^\[[^]]*\] *//' | grep -m 20 -iE '(kvm|svm|vmx).*(bios|no hardware|not supported)'; then
         return
@@ -101,7 +93,6 @@ kernel_log() {
 }
 
 kernel_values() {
-    echo "### kernel values"
     value nested /sys/module/kvm_intel/parameters/nested
     value nested /sys/module/kvm_amd/parameters/nested
     value call-iptables /proc/sys/net/bridge/bridge-nf-call-iptables
@@ -114,14 +105,10 @@ kernel_values() {
 }
 
 memory() {
-    echo "### memory"
     grep -E '^(MemTotal|MemFree|MemAvailable|Buffers|Cached|HugePages_Total|HugePages_Free|Hugepagesize):' /proc/meminfo
 }
 
-confinement() {
-    echo "### selinux config"
-    matching /etc/selinux/config '^SELINUX='
-    echo "### apparmor profiles"
+apparmor_profiles() {
     # securityfs says a file is readable, and then refuses; a container does not have it.
     if profiles=$(cat /sys/kernel/security/apparmor/profiles 2>/dev/null); then
         printf '%s\n' "$profiles" | grep -E 'libvirtd|virtqemud|virt-aa-helper'
@@ -131,7 +118,6 @@ confinement() {
 }
 
 commands() {
-    echo "### commands"
     for name in apt-get dnf yum zypper qemu-system-x86_64 qemu-system-aarch64 qemu-system-ppc64 qemu-system-s390x \
         qemu-system-riscv64 qemu-kvm qemu-img libvirtd virtqemud virsh virt-install dnsmasq ip systemctl; do
         have "$name" && echo "$name"
@@ -141,7 +127,6 @@ commands() {
 }
 
 units() {
-    echo "### units"
     if [ -d /run/systemd/system ]; then
         bounded systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState \
             libvirtd.service libvirtd.socket virtqemud.service virtqemud.socket virtnetworkd.service \
@@ -150,24 +135,21 @@ units() {
     else
         echo no-systemd
     fi
-    echo "### clock"
+}
+
+clock() {
     # RHEL 7's has no `show`.
     [ -d /run/systemd/system ] && have timedatectl && {
         bounded timedatectl show -p NTPSynchronized || bounded timedatectl status | grep -i 'synchronized:'
     }
 }
 
-network() {
-    echo "### bridges"
+bridges() {
     for bridge in /sys/class/net/*/bridge; do
         [ -d "$bridge" ] || continue
         device=${bridge%/bridge}
-        echo "${device##*/} $(ls "$device/brif" 2>/dev/null | tr '\n' ' ')"
+        say "${device##*/} $(ls "$device/brif" 2>/dev/null | tr '\n' ' ')"
     done
-    echo "### ufw"
-    matching /etc/ufw/ufw.conf '^ENABLED='
-    echo "### forward"
-    forward_policy
 }
 
 # Whether netfilter's MODULE is in the kernel: asking nft or iptables would load it.
@@ -204,7 +186,7 @@ pools() {
 free_space() {
     sort -u | while read -r folder; do
         bounded df -Pk -- "$folder" | while read -r _ size _ free _; do
-            case $size in *[!0-9]*) ;; *) echo "$size $free $folder" ;; esac
+            case $size in *[!0-9]*) ;; *) say "$size $free $folder" ;; esac
         done
     done
 }
@@ -217,12 +199,11 @@ default() {
     [ "$1" = pool ] && [ ! -e "$2/default.xml" ] && pools "$2" | grep -qxF /var/lib/libvirt/images && said="$said taken"
     [ -e "$3/default.xml" ] && said="$said active"
     [ -e "$2/autostart/default.xml" ] && said="$said autostart"
-    echo "$said"
+    say "$said"
 }
 
 # By files, as asking libvirt takes a round trip for each thing, and may start it.
 defaults() {
-    echo "### defaults"
     for folder in /etc/libvirt /etc/libvirt/storage /etc/libvirt/qemu /etc/libvirt/qemu/networks \
         /run/libvirt /run/libvirt/storage /run/libvirt/network; do
         [ -d "$folder" ] && [ ! -x "$folder" ] && echo unreadable && return
@@ -231,24 +212,48 @@ defaults() {
     default network /etc/libvirt/qemu/networks /run/libvirt/network
 }
 
-storage() {
-    echo "### pools system"
+system_pools() {
     for pool in /etc/libvirt/storage /etc/libvirt/storage/*.xml; do
         hidden "$pool" && echo unreadable && break
     done
     # Where the default pool will be, unless it is somewhere else.
     { [ -e /etc/libvirt/storage/default.xml ] || echo /var/lib/libvirt/images; pools /etc/libvirt/storage; } | free_space
-    echo "### pools session"
-    { echo "${HOME:-}/.local/share/libvirt/images"; pools "${HOME:-}/.config/libvirt/storage"; } | free_space
+}
+
+session_pools() {
+    { say "${HOME:-}/.local/share/libvirt/images"; pools "${HOME:-}/.config/libvirt/storage"; } | free_space
 }
 
 probe() {
-    [ "${1:-}" = network ] && { user; kernel_values; units; network; return; }
-    user; cpu; modules; kvm_device; qemu_conf; accounts
-    [ "${1:-}" = kvm ] && return
-    os; kernel_log; kernel_values; memory; confinement; commands; units; network; storage; defaults
+    section user user
+    if [ "${1:-}" != network ]; then
+        section cpu cpu
+        section modules modules
+        section 'kvm device' kvm_device
+        section qemu.conf qemu_conf
+        section accounts accounts
+        [ "${1:-}" = kvm ] && return
+        section os os
+        section 'kernel log' kernel_log
+    fi
+    section 'kernel values' kernel_values
+    if [ "${1:-}" != network ]; then
+        section memory memory
+        section 'selinux config' matching /etc/selinux/config '^SELINUX='
+        section 'apparmor profiles' apparmor_profiles
+        section commands commands
+    fi
+    section units units
+    section clock clock
+    section bridges bridges
+    section ufw matching /etc/ufw/ufw.conf '^ENABLED='
+    section forward forward_policy
+    [ "${1:-}" = network ] && return
+    section 'pools system' system_pools
+    section 'pools session' session_pools
+    section defaults defaults
 }
 
 # The commands must not read the script's own rest, which is on standard input.
 probe "$@" </dev/null
-echo "### end"
+section end :

@@ -55,8 +55,13 @@ def diff(path: str, before: bytes | None, after: bytes | None) -> str:
     return "\n".join(told).encode(errors="replace").decode()
 
 
-def look(root: Root, paths: Sequence[str]) -> dict[str, bytes | None]:
+def look(root: Root, paths: Sequence[str], *, follow: bool = False) -> dict[str, bytes | None]:
     """Read files of a host, in one round trip; None where there is none.
+
+    Parameters
+    ----------
+    follow
+        Whether links are followed, as for files that are only read.
 
     Raises
     ------
@@ -66,7 +71,8 @@ def look(root: Root, paths: Sequence[str]) -> dict[str, bytes | None]:
     found: dict[str, bytes | None] = {}
     if not paths:
         return found
-    for path, line in zip(paths, _script(root, "look", *paths).splitlines(), strict=True):
+    verb = "read" if follow else "look"
+    for path, line in zip(paths, _script(root, verb, *paths).splitlines(), strict=True):
         kind, _, content = line.partition(" ")
         if kind in ("link", "other"):
             what = "a symbolic link" if kind == "link" else "no plain file"

@@ -11,9 +11,9 @@ part() { echo "${1%/*}/.${1##*/}.kvmkit"; }
 verb=$1
 shift
 case $verb in
-look) # FILE...: a line for each
+look | read) # FILE...: a line for each; `read` follows links
     for file in "$@"; do
-        if [ -L "$file" ]; then
+        if [ "$verb" = look ] && [ -L "$file" ]; then
             echo link
         elif [ ! -e "$file" ]; then
             echo absent

@@ -39,9 +39,9 @@ def edited(captures: Path) -> Callable[..., Network]:
 
 def with_sections(text: str, sections: dict[str, list[str]]) -> str:
     """Replace the lines of sections, or add them."""
-    head, *parts = text.split("### ")
+    head, *parts = f"\n{text}".split("\n### ")
     found = dict(part.split("\n", 1) for part in parts)
     end = found.pop("network end")
-    found |= {name: "".join(f"{line}\n" for line in lines) for name, lines in sections.items()}
+    found |= {name: "".join(f"|{line}\n" for line in lines) for name, lines in sections.items()}
     found["network end"] = end
-    return head + "".join(f"### {name}\n{lines}" for name, lines in found.items())
+    return head + "".join(f"\n### {name}\n{lines}" for name, lines in found.items())

@@ -49,4 +49,4 @@ def test_sudo_is_used_where_it_asks_nothing_and_the_session_is_passed_on(
 
 def test_the_probe_begins_with_the_host_checks_own_and_ends_with_its_own_mark() -> None:
     script = probe_script()
-    assert script.index('echo "### end"') < script.index('echo "### network end"')
+    assert script.index("section end") < script.index("section 'network end'")

@@ -3,15 +3,15 @@
 import os
 import shutil
 import subprocess
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 import kvmkit as kk
 from kvmkit.check.facts import parse
+from kvmkit.framing import framed_script
 
-PROBE = files("kvmkit").joinpath("check", "probe.sh").read_text(encoding="utf-8")
+PROBE = framed_script("check/probe.sh")
 NOBODY = 65534
 NAMELESS = 1_234_567
 IN_NAMESPACE = ["unshare", "--user", "--map-root-user"]
@@ -93,7 +93,7 @@ def test_a_user_without_rights_is_told_what_could_not_be_read(number: int) -> No
 
 def test_an_answer_that_was_cut_off_is_no_answer() -> None:
     with pytest.raises(kk.KvmkitError, match="end early"):
-        parse(probe(["sh", "-s"]).removesuffix("### end\n"))
+        parse(probe(["sh", "-s"]).removesuffix("### end\n\n"))
 
 
 def test_what_a_login_prints_before_is_no_fact() -> None:
