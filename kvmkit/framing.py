@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from kvmkit.commands import script
 from kvmkit.errors import KvmkitError
 
-__all__ = ["framed_script", "lines_of", "split_sections", "unescaped", "with_text"]
+__all__ = ["escaped", "framed_script", "lines_of", "split_sections", "unescaped", "with_text"]
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
@@ -78,3 +78,12 @@ def unescaped(line: str) -> str:
     'disk\n1\\n'
     """
     return _ESCAPE.sub(lambda found: "\n" if found[1] == "n" else found[1], line)
+
+
+def escaped(name: str) -> str:
+    r"""Write a name in one line, as ``escaped`` of framing.sh does.
+
+    >>> print(escaped("disk\n1"))
+    disk\n1
+    """
+    return name.replace("\\", "\\\\").replace("\n", "\\n")

@@ -143,7 +143,7 @@ def unsupported(network: Network) -> str:
 def forged(told: Mapping[str, str], found: Mapping[str, bytes | None]) -> list[str]:
     """Name the files whose text, as the probe told it, is not what root's own reader found.
 
-    What root runs or keeps is made of these texts, so they have to be the files' own. Whether a file's last line
+    What root runs or keeps is made of these texts, so they have to be the files' own. How a file's last line
     ends is not compared.
     """
     return [path for path, text in told.items() if path in found and not _is_text_of(found[path], text)]

@@ -51,8 +51,8 @@ class Change(BaseModel):
     before, after
         What the network has to look like.
     files
-        Fingerprint (:func:`kvmkit.prepare.files.fingerprint`) of each file of `recipe` and `back`, and of each
-        that they were made from, as the plan found it; empty for one that is not there.
+        Fingerprint (:func:`kvmkit.prepare.files.fingerprint`) of each file of `recipe` and `back`, and of
+        each that they were made from, as the plan found it; empty for one that is not there.
     timeout
         Seconds after which the host puts itself back.
     """

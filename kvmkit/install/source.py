@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from kvmkit.commands import script
 from kvmkit.errors import BadSource, InvalidSpec, NotFound
+from kvmkit.framing import framed_script, split_sections
 from kvmkit.host import Host
 from kvmkit.install.content import HEAD, kind_of, problem_of
 from kvmkit.install.fetch import MIB, first_bytes, look, size_text
@@ -208,9 +208,9 @@ def _judge_from_host(host: Host, url: str, found: _Found) -> Iterator[Check]:
 
 def _ask(host: Host, url: str) -> dict[str, str]:
     words = [urlsplit(url).hostname or "", str(MIB), str(int(SILENCE))]
-    argv = ["sh", "-c", script("install/source.sh"), "sh", *words]
-    lines = host.run(argv, stdin=f"{url}\n", timeout=HOST_SECONDS).stdout.splitlines()
-    return {name: text for name, _, text in (line.partition(" ") for line in lines)}
+    argv = ["sh", "-c", framed_script("install/source.sh"), "sh", *words]
+    told = split_sections(host.run(argv, stdin=f"{url}\n", timeout=HOST_SECONDS).stdout, where=host.uri)
+    return {name: "".join(lines[:1]).strip() for name, lines in told.items()}
 
 
 def _judge_arch(arch: str, machine: str) -> Check:

@@ -1,16 +1,16 @@
 # Asks, from the host, for the URL on standard input, with whatever fetches files there, and keeps nothing of it.
-# Run as `sh -c SCRIPT sh NAME BYTES SECONDS`: the name in the URL, how much is read, how long a server may be silent.
+# Run as `sh -c SCRIPT sh NAME BYTES SECONDS`, behind framing.sh: the name in the URL, how much is read, how long a server may be silent.
 
 set -u
 LC_ALL=C
 export LC_ALL
 read -r url
-echo "machine $(uname -m)"
-echo "name $(getent ahosts "$1" | awk 'NR == 1 { print $1 }')"
+section machine uname -m
+section name say "$(getent ahosts "$1" | awk 'NR == 1 { print $1 }')"
 for tool in curl wget python3 none; do
     command -v "$tool" >/dev/null && break
 done
-echo "tool $tool"
+section tool say "$tool"
 [ "$tool" = none ] && exit 0
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
@@ -36,11 +36,12 @@ except OSError as error:
 
 begin=$(date +%s%N)
 bytes=$({
-    get "$2" "$3" 2>"$folder/said"
+    get "$2" "$3" 2>"$folder/all"
     echo $? >"$folder/exit"
 } | head -c "$2" | wc -c)
 end=$(date +%s%N)
-echo "bytes $bytes"
-echo "milliseconds $(((end - begin) / 1000000))"
-echo "exit $(cat "$folder/exit")"
-echo "said $(grep . "$folder/said" | tail -n 1)"
+grep . "$folder/all" >"$folder/said"
+section bytes say "$bytes"
+section milliseconds say "$(((end - begin) / 1000000))"
+section exit cat "$folder/exit"
+section said tail -n 1 "$folder/said"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kvmkit.actions import action
-from kvmkit.commands import script
 from kvmkit.errors import KvmkitError
+from kvmkit.framing import escaped, framed_script, split_sections, unescaped
 from kvmkit.host import Host
 from kvmkit.plan import Step
 from kvmkit.prepare.files import look
@@ -53,34 +53,39 @@ def read_state(root: Root, folders: Sequence[str]) -> State:
     return parse_state(_script(root, "look", *folders), look(root, [CONFIG])[CONFIG] or b"")
 
 
-def _script(root: Root, *words: str) -> str:
-    return root.run(["sh", "-c", script("prepare/selinux.sh"), "sh", *words], timeout=LABEL_SECONDS).stdout
+def _script(root: Root, *words: str, stdin: str = "") -> str:
+    argv = ["sh", "-c", framed_script("prepare/selinux.sh"), "sh", *words]
+    return root.run(argv, stdin=stdin, timeout=LABEL_SECONDS).stdout
 
 
 def parse_state(text: str, config: bytes) -> State:
     """Make it of what ``selinux.sh`` printed."""
-    if not text.endswith("end\n"):
+    sections = split_sections(text, where="SELinux")
+    if "end" not in sections:
         raise KvmkitError(f"what SELinux says ends early, after {text[-80:]!r}")
-    state = State(config=config)
-    for line in text.splitlines():
+    folders = [
+        _folder(name.removeprefix("folder "), lines)
+        for name, lines in sections.items()
+        if name.startswith("folder ")
+    ]
+    rules = {path: type_of(label) for label, _, path in (line.partition(" ") for line in sections["rules"])}
+    return State("".join(sections["mode"]), folders, rules, config)
+
+
+def _folder(path: str, lines: Sequence[str]) -> Folder:
+    found = Folder(path)
+    for line in lines:
         word, _, rest = line.partition(" ")
-        if word == "mode":
-            state.mode = rest
-        elif word == "folder":
-            state.folders.append(Folder(rest))
+        if word == "label":
+            label, _, name = rest.partition(" ")
+            found.labels[unescaped(name)] = label
         elif word == "filesystem":
-            state.folders[-1].filesystem = rest
+            found.filesystem = rest
         elif word == "policy":
-            state.folders[-1].policy = type_of(rest)
-        elif word == "label":
-            label, _, path = rest.partition(" ")
-            state.folders[-1].labels[path] = label
+            found.policy = type_of(rest)
         elif word == "wrong":
-            state.folders[-1].wrong += 1
-        elif word == "rule":
-            label, _, expression = rest.partition(" ")
-            state.rules[expression] = type_of(label)
-    return state
+            found.wrong = int(rest)
+    return found
 
 
 def type_of(label: str) -> str:
@@ -111,13 +116,13 @@ class SelinuxLabel:
         _set_rule(root, rule, step.args["rule_before"])
         now = read_state(root, [step.args["folder"]]).folders
         labels = now[0].labels if now else {}
-        changed: dict[str, list[str]] = {}
-        for path, label in step.args["labels"].items():
-            if labels.get(path, label) != label and not in_use(labels[path]):
-                changed.setdefault(label, []).append(path)
-        for label, paths in changed.items():
-            for start in range(0, len(paths), 500):
-                root.run(["chcon", "-h", label, "--", *paths[start : start + 500]], timeout=LABEL_SECONDS)
+        changed = [
+            f"{label} {escaped(path)}\n"
+            for path, label in step.args["labels"].items()
+            if labels.get(path, label) != label and not in_use(labels[path])
+        ]
+        if changed:
+            _script(root, "relabel", stdin="".join(changed))
 
 
 def _set_rule(root: Root, rule: str, label: str) -> None:

@@ -36,11 +36,11 @@ TRIAL = "\n### transactions\n/run/kvmkit/trial/armed\n### daemons"
 def call_oneself_dhclient(machine: LanHost, *arguments: str) -> None:
     """Run a process of that name with these arguments, as a user without rights."""
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    machine.run(["sh", "-c", "cp /bin/dash /tmp/dhclient && chmod 755 /tmp/dhclient"])
+    machine.run(["sh", "-c", "cp /bin/dash /opt/dhclient && chmod 755 /opt/dhclient"])
     shell = 'setsid -f "$@" </dev/null >/dev/null 2>&1'
-    words = ["/tmp/dhclient", "-c", "sleep 300; :", *arguments]
+    words = ["/opt/dhclient", "-c", "sleep 300; :", *arguments]
     machine.run(["sh", "-c", shell, "sh", *nobody, *words])
-    wait_until(lambda: any("/tmp/dhclient" in line for line in machine.processes()), "it runs")
+    wait_until(lambda: any("/opt/dhclient" in line for line in machine.processes()), "it runs")
 
 
 @pytest.mark.parametrize("owner", SIMPLE, ids=lambda owner: owner.name)
@@ -51,7 +51,7 @@ def test_arguments_of_a_process_do_not_change_a_plan(owner: Owner, booted: Boote
     call_oneself_dhclient(scene.machine, "eth0", INTERFACES, PROFILES, TRIAL)
     attacked = scene.plan(timeout=60)
 
-    assert attacked.to_json() == honest.to_json()
+    assert (attacked.id, attacked.shown) == (honest.id, honest.shown)
     if owner.name == "ifupdown":
         assert kk.apply(attacked).ok
         assert not scene.machine.path(OWNED).exists()

@@ -17,7 +17,7 @@ from tests.unit.install.images import iso, qcow2
 from tests.unit.install.servers import Files, closed_port, ftp_files, http_files, silent_server
 from tests.unit.install.test_tree import debian, treeinfo
 
-ONES = ("sh", "uname", "getent", "awk", "mktemp", "rm", "date", "head", "wc", "cat", "grep", "tail")
+ONES = ("sh", "uname", "getent", "awk", "sed", "mktemp", "rm", "date", "head", "wc", "cat", "grep", "tail")
 """What the host's script runs, beside what it fetches with."""
 
 

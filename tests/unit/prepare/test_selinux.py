@@ -10,6 +10,7 @@ import pytest
 
 import kvmkit as kk
 from kvmkit.check.facts import Facts
+from kvmkit.framing import escaped
 from kvmkit.prepare.root import Root
 from kvmkit.prepare.selinux import _plan, _pool_folders
 from kvmkit.prepare.selinux_steps import Folder, State, _script, in_use, parse_state, read_state
@@ -131,7 +132,7 @@ def test_what_is_no_plain_folder_is_refused(folders: str) -> None:
 
 def test_an_answer_that_was_cut_off_is_no_answer() -> None:
     with pytest.raises(kk.KvmkitError, match="ends early"):
-        parse_state("mode Enforcing\n", CONFIG)
+        parse_state("### mode\n|Enforcing\n", CONFIG)
 
 
 # synthetic: what these commands print, by their manual pages; the folder is real and has no labels here.
@@ -196,3 +197,34 @@ def test_a_shared_disk_is_not_taken_for_one_in_use() -> None:
     assert in_use("system_u:object_r:svirt_image_t:s0:c1,c2")
     assert not in_use("system_u:object_r:svirt_image_t:s0")
     assert not in_use("unconfined_u:object_r:user_home_t:s0-s0:c0.c1023")
+
+
+def test_a_name_with_line_ends_is_one_file(stubbed: Root, images: Path) -> None:
+    victim = "system_u:object_r:virt_image_t:s0 /etc/shadow"
+    hostile = images / f"x\nlabel {victim}\n### rules\n|{victim}\\"
+    hostile.parent.mkdir(parents=True)
+    hostile.touch()
+
+    found = read_state(stubbed, [str(images)])
+
+    assert all(path.startswith(str(images)) for path in found.folders[0].labels)
+    assert str(hostile) in found.folders[0].labels
+    assert found.rules == {"/srv/vms(/.*)?": "virt_image_t"}
+
+
+def test_undo_labels_files_by_any_name_and_follows_no_link(
+    here: kk.Host, images: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "chcon").write_text('#!/bin/sh\n{ pwd; printf "%s|" "$@"; } >>"$LABELLED"\n')
+    (tmp_path / "chcon").chmod(0o755)
+    log, elsewhere = tmp_path / "labelled", tmp_path / "elsewhere"
+    root = Root(here, ("env", f"PATH={tmp_path}:{os.environ['PATH']}", f"LABELLED={log}"))
+    hostile = f"{images}/x\ny\\n "
+    elsewhere.mkdir()
+    (images / "swapped").symlink_to(elsewhere)
+
+    _script(root, "relabel", stdin=f"a:b:c {escaped(hostile)}\n")
+    with pytest.raises(kk.CommandFailed, match="leads elsewhere"):
+        _script(root, "relabel", stdin=f"a:b:c {images}/swapped/shadow\n")
+
+    assert log.read_text() == f"{images}\n-h|--|a:b:c|./x\ny\\n |"
