@@ -35,7 +35,24 @@ rule() { ln -s "$1" decision 2>/dev/null; }
 
 ruled() { readlink decision; }
 
-alive() { pid=$(cat "$1" 2>/dev/null) && kill -0 "$pid" 2>/dev/null; }
+# is_ours NUMBER: whether a process is this trial's.  Numbers are given again; only what this trial has started is in
+# its folder, where nobody but root may be.
+# shellcheck disable=SC3013 # dash, bash and busybox have -ef, and POSIX since 2024
+is_ours() { [ "/proc/$1/cwd" -ef "$trial" ]; }
+
+alive() { pid=$(cat "$1" 2>/dev/null) && is_ours "$pid"; }
+
+# end_group NUMBER: kill that process group, unless the number is another one's by now.
+end_group() {
+    for process in /proc/[0-9]*; do
+        is_ours "${process#/proc/}" || continue
+        read -r stat 2>/dev/null <"$process/stat" || continue
+        # Behind the name, which may have brackets: state, parent, group.
+        # shellcheck disable=SC2086 # its fields
+        set -- "$1" ${stat##*) }
+        [ "$4" != "$1" ] || { kill -KILL "-$1"; return; }
+    done
+}
 
 # detach ROLE: run it out of reach of the caller's session and of its end.
 detach() {
@@ -126,7 +143,7 @@ watchdog() {
         sleep 0.1
     done
     # The worker leads a process group: what it waits for goes, too.
-    number=$(cat worker 2>/dev/null) && kill -KILL "-$number"
+    number=$(cat worker 2>/dev/null) && end_group "$number"
     if [ "$(ruled)" = keep ]; then
         note keeping
         if sh -ex keep; then

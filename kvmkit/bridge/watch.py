@@ -30,9 +30,15 @@ setsid -f sh -c 'echo $$ >pid; exec ping -n -i "$1" -w "$2" "$3" >pings 2>&1' sh
 STOP = """
 cd "$1" || exit
 number=$(cat pid)
-kill -INT "$number" 2>/dev/null
+# One that has ended by itself may have left its number to another process, which is not in this folder.
+pings() { [ "/proc/$number/cwd" -ef . ]; }
+pings && kill -INT "$number"
 # It writes what it still holds when it ends.
-while kill -0 "$number" 2>/dev/null; do sleep 0.05; done
+tries=0
+while pings && [ "$tries" -lt 100 ]; do
+    tries=$((tries + 1))
+    sleep 0.05
+done
 cat pings
 rm -rf "$1"
 rmdir /run/kvmkit 2>/dev/null || :
