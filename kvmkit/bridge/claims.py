@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from kvmkit.bridge.facts import Claim, Link
+from kvmkit.bridge.sealed import is_secret
 
 __all__ = ["UNREADABLE", "Sections", "file_paths", "read_claims", "read_profiles"]
 
@@ -21,7 +22,7 @@ NETPLAN = re.compile(r"/netplan-|/10-netplan-")
 """What netplan calls the files that it writes for a renderer (netplan's src/nm.c and src/networkd.c)."""
 
 
-def file_paths(sections: Sections) -> list[str]:
+def file_paths(sections: Iterable[str]) -> list[str]:
     """Name the files that the probe printed."""
     return [name.removeprefix("file ") for name in sections if name.startswith("file ")]
 
@@ -108,6 +109,8 @@ def _ifupdown(sections: Sections, link: Link) -> Iterator[Claim]:
         settings["bridges"] = "bridge-utils"
     for line in sections[f"ifquery {state or link.name}"]:
         name, _, value = line.partition(": ")
+        if is_secret(name):
+            continue
         settings[name] = f"{settings[name]}\n{value}" if name in settings else value
     files = tuple(path for path in file_paths(sections) if path.startswith("/etc/network/"))
     yield Claim("ifupdown", link.name, settings, files)

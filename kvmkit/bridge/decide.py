@@ -12,6 +12,7 @@ from kvmkit.bridge.compare import route_text
 from kvmkit.bridge.facts import Claim, Link, Network
 from kvmkit.bridge.picture import uses_dhcp
 from kvmkit.bridge.recipe import Owner
+from kvmkit.bridge.sealed import seal
 from kvmkit.bridge.spec import BridgeSpec
 from kvmkit.check.network import PRIVATE
 
@@ -146,11 +147,13 @@ def forged(told: Mapping[str, str], found: Mapping[str, bytes | None]) -> list[s
     What root runs or keeps is made of these texts, so they have to be the files' own. How a file's last line
     ends is not compared.
     """
-    return [path for path, text in told.items() if path in found and not _is_text_of(found[path], text)]
+    return [path for path, text in told.items() if path in found and not _is_text_of(path, found[path], text)]
 
 
-def _is_text_of(content: bytes | None, text: str) -> bool:
-    return content is not None and content.decode(errors="replace").rstrip("\n") == text.rstrip("\n")
+def _is_text_of(path: str, content: bytes | None, text: str) -> bool:
+    if content is None:
+        return False
+    return seal(path, content.decode(errors="replace")).rstrip("\n") == text.rstrip("\n")
 
 
 def busy(network: Network) -> str:

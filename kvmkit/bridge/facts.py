@@ -179,7 +179,7 @@ class Network:
         Who manages which link.
     files
         Path to text of the managers' configuration: /etc/network/interfaces and what it sources, netplan's
-        YAML, networkd's files of the links.
+        YAML, networkd's files of the links. What lets somebody in is sealed (:mod:`kvmkit.bridge.sealed`).
     rules
         Policy rules other than the kernel's own three.
     eap

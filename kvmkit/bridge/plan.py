@@ -16,6 +16,7 @@ from kvmkit.bridge.notes import notes, notes_back
 from kvmkit.bridge.picture import bridged, unbridged, uses_dhcp
 from kvmkit.bridge.read import read_network
 from kvmkit.bridge.recipe import Recipe
+from kvmkit.bridge.sealed import sealed
 from kvmkit.bridge.spec import BridgeSpec, least_timeout
 from kvmkit.bridge.steps import Change, trial_steps
 from kvmkit.check.network import PRIVATE
@@ -238,10 +239,10 @@ def _plan(
                 f"{', '.join(others)} on {host.uri} is not what the host told a moment ago: somebody changes "
                 "it, or a program there poses as it; plan again"
             )
-    told_of = {**read, **found}
-    change = change.model_copy(
-        update={"files": {path: fingerprint(path, content) for path, content in told_of.items()}}
-    )
+    found = {path: sealed(path, content) for path, content in found.items()}
+    read = {path: sealed(path, content) for path, content in read.items()}
+    prints = {path: fingerprint(path, content) for path, content in {**read, **found}.items()}
+    change = change.model_copy(update={"files": prints})
     return Plan(
         uri=host.uri,
         title=title,

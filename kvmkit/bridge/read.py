@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
@@ -12,6 +12,7 @@ from typing import Any
 
 from kvmkit.bridge.claims import Sections, file_paths, read_claims, read_profiles
 from kvmkit.bridge.facts import DNS, Address, BridgeSettings, Link, Network, Route, Session, Way
+from kvmkit.bridge.sealed import seal
 from kvmkit.check import facts
 from kvmkit.errors import KvmkitError, Unsupported
 from kvmkit.framing import framed_script, split_sections, with_text
@@ -107,7 +108,7 @@ def parse_network(text: str, *, where: str = "a capture", session: bool = False)
         dns=_dns(sections),
         session=_session(sections["ssh"]),
         claims=tuple(read_claims(sections, links)),
-        files={path: "".join(f"{line}\n" for line in whole[f"file {path}"]) for path in file_paths(sections)},
+        files=_files(whole),
         rules=tuple(rule for family in (4, 6) for rule in _rules(ip(f"rules {family}"), family)),
         eap=frozenset(_eap(sections)),
         checkpoints=len(re.findall(r'"/', " ".join(sections["nm checkpoints"]))),
@@ -207,6 +208,11 @@ def _dns(sections: Sections) -> DNS:
 def _session(lines: list[str]) -> Session | None:
     words = lines[0].split() if lines else []
     return Session(words[0], words[2]) if len(words) == 4 else None
+
+
+def _files(sections: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    texts = {path: "".join(f"{line}\n" for line in sections[f"file {path}"]) for path in file_paths(sections)}
+    return {path: seal(path, text) for path, text in texts.items()}
 
 
 def _eap(sections: Sections) -> Iterator[str]:

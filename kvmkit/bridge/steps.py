@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -16,6 +18,7 @@ from kvmkit.bridge.compare import Expected, compare
 from kvmkit.bridge.read import read_network
 from kvmkit.bridge.recipe import Recipe
 from kvmkit.bridge.script import FileChange, changes_of, taken_back
+from kvmkit.bridge.sealed import opened, sealed, secrets_of
 from kvmkit.bridge.transaction import Standing, Transaction
 from kvmkit.errors import (
     CommandFailed,
@@ -100,7 +103,7 @@ class Trial:
         change = Change(**step.args)
         _unchanged(host, change)
         changes = changes_of(change.recipe, change.files)
-        _try(host, change.recipe, changes, (change.before, change.after), change.timeout)
+        _try(host, change, change.recipe, changes, (change.before, change.after))
 
     def unmake(self, host: Host, step: Step) -> None:
         """Have the host put itself back, unless it has."""
@@ -145,7 +148,7 @@ class Keep:
         else:
             begun = [file for file in files if file in begun or file.path not in written]
         _nobody_else_on(host, change.after)
-        _try(host, back, begun, (now, change.before), change.timeout)
+        _try(host, change, back, begun, (now, change.before))
         standing = _ended(host, back, "keep")
         if standing.state != "kept":
             raise RolledBack(f"the bridge is still there: {standing.told}")
@@ -174,22 +177,25 @@ def _ended(host: Host, recipe: Recipe, word: Literal["keep", "restore"], bound: 
 
 def _try(
     host: Host,
+    change: Change,
     recipe: Recipe,
     changes: list[FileChange],
     pictures: tuple[Expected, Expected],
-    seconds: int,
 ) -> None:
-    """Start a trial and verify it; `pictures` are what the network was like and what it should be like.
+    """Start a trial of one of a change's recipes, and verify it.
+
+    `pictures` are what the network was like and what it should be like.
 
     Raises
     ------
     RolledBack
         It did not hold; by then the host has put itself back.
     """
-    old, expected = pictures
+    (old, expected), seconds = pictures, change.timeout
     transaction = _transaction(host, recipe)
+    secrets = secrets_of(look(_root(host), list(change.files), follow=True))
     deadline = time.monotonic() + _usable(seconds)
-    transaction.start(recipe, changes, seconds)
+    transaction.start(*_opened(recipe, changes, secrets), seconds)
     # Whatever looks now slows the host down while it is away.
     time.sleep(ALONE_SECONDS)
     seen: list[Check] = []
@@ -212,6 +218,17 @@ def _try(
     standing = _ended(host, recipe, "restore", seconds + 120)
     _settled(host, old)
     raise RolledBack(f"{_told(seen)}: {standing.told}" if seen else standing.told)
+
+
+def _opened(
+    recipe: Recipe, changes: list[FileChange], secrets: Mapping[str, str]
+) -> tuple[Recipe, list[FileChange]]:
+    """Give what is sent to the host, and nowhere else: with the secrets of its own files."""
+    tried = {path: opened(text, secrets) for path, text in recipe.trial_files.items()}
+    return recipe.model_copy(update={"trial_files": tried}), [
+        change if change.content is None else replace(change, content=opened(change.content, secrets))
+        for change in changes
+    ]
 
 
 def _look(transaction: Transaction) -> tuple[Standing | None, list[Check]]:
@@ -283,7 +300,8 @@ def _files_are(host: Host, change: Change) -> bool:
     kept = True
     for path, content in look(_root(host), list(change.recipe.keep_files)).items():
         text = change.recipe.keep_files[path]
-        if content == (None if text is None else text.encode()):
+        # A plan of an earlier version has no seals.
+        if (None if text is None else text.encode()) in (content, sealed(path, content)):
             continue
         if not _as_planned_on(change, path, content):
             raise Conflict(f"{path} on {host.uri} was changed by somebody meanwhile and is left alone")
@@ -292,7 +310,9 @@ def _files_are(host: Host, change: Change) -> bool:
 
 
 def _as_planned_on(change: Change, path: str, content: bytes | None) -> bool:
-    return fingerprint(path, content) == change.files.get(path, "")
+    # A plan of an earlier version has no seals.
+    prints = (fingerprint(path, sealed(path, content)), fingerprint(path, content))
+    return change.files.get(path, "") in prints
 
 
 action("bridge-trial", Trial(), gradual=True, networked=True, fleeting=True)

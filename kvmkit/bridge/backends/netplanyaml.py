@@ -13,6 +13,7 @@ import yaml
 
 from kvmkit.bridge.facts import Claim, Network
 from kvmkit.bridge.picture import bridged, is_near, servers_to_tell, uses_dhcp
+from kvmkit.bridge.sealed import has_secret
 from kvmkit.bridge.spec import BridgeSpec
 from kvmkit.errors import Unsupported
 
@@ -30,7 +31,6 @@ ADDRESSING = (
 """What is said of the connection rather than of the card, and so goes to the bridge."""
 FOLDERS = ("/run/netplan", "/etc/netplan", "/lib/netplan")
 """A file takes the place of those of its name in later ones."""
-SECRET = re.compile(r"^[\s-]*(password|client-key-password)\s*:", re.MULTILINE)
 NAME = re.compile(r"/10-netplan-(.+)\.network$")
 
 
@@ -136,7 +136,7 @@ def _defining(texts: Mapping[str, str], name: str) -> tuple[str, dict[str, Defin
 
 def _refuse(texts: Mapping[str, str], files: set[str], name: str, card: Definitions) -> None:
     where = f"in /etc/netplan/{max(files)}"
-    if any(SECRET.search(texts[file]) for file in files):
+    if any(has_secret(texts[file]) for file in files):
         raise Unsupported(
             f"there is a password {where}, which is not to be copied: give {name} a file of its own"
         )
