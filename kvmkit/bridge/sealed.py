@@ -175,5 +175,5 @@ def _secret_nodes(
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
             yield from _secret_nodes(item, seen, secret)
-    elif secret:
+    elif secret and node is not None:
         yield node

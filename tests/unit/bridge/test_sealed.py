@@ -35,8 +35,10 @@ NOTATIONS = [
     (YAML, 'network:\n  wifis:\n    wlan0:\n      auth:\n        "client-key-password": "hunter2"\n'),
     (
         YAML,
-        "network:\n  tunnels:\n    wg0:\n      keys:\n        private: hunter2\n"
-        "      peers:\n        - keys: {shared: hunter2}\n",
+        (
+            "network:\n  tunnels:\n    wg0:\n      keys:\n        private: hunter2\n"
+            "      peers:\n        - keys: {shared: hunter2}\n"
+        ),
     ),
     (
         YAML,
@@ -45,13 +47,17 @@ NOTATIONS = [
     (YAML, "x-shared: &it hunter2\nnetwork:\n  wifis: {w: {access-points: {a: {password: *it}}}}\n"),
     (
         YAML,
-        "network:\n  wifis:\n    w:\n      password: &it !!str |\n"
-        "        hunter2\n        hunter2\n      optional: true\n",
+        (
+            "network:\n  wifis:\n    w:\n      password: &it !!str |\n"
+            "        hunter2\n        hunter2\n      optional: true\n"
+        ),
     ),
     (
         YAML,
-        "network:\n  ethernets:\n    e:\n      networkmanager:\n        passthrough:\n"
-        "          802-1x.password: hunter2\n",
+        (
+            "network:\n  ethernets:\n    e:\n      networkmanager:\n        passthrough:\n"
+            "          802-1x.password: hunter2\n"
+        ),
     ),
     (YAML, "network:\n\tpassword: hunter2\n"),
 ]
