@@ -104,7 +104,8 @@ def _ifupdown(sections: Sections, link: Link) -> Iterator[Claim]:
     start = next((kind for kind in ("auto", "hotplug") if [kind, link.name] in words), "")
     if not state and not start:
         return
-    settings: dict[str, str] = {"start": start, "state": state}
+    version = " ".join(next((w[1:] for w in words if w[0] == "version"), []))
+    settings: dict[str, str] = {"start": start, "state": state, "version": version}
     if ["bridges", "bridge-utils"] in words:
         settings["bridges"] = "bridge-utils"
     for line in sections[f"ifquery {state or link.name}"]:

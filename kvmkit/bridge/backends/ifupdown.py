@@ -15,6 +15,7 @@ from kvmkit.bridge.picture import bridged
 from kvmkit.bridge.recipe import TRIAL, Recipe
 from kvmkit.bridge.spec import BridgeSpec
 from kvmkit.errors import Unsupported
+from kvmkit.framing import lines_of
 
 __all__ = ["bridge", "unbridge"]
 
@@ -23,6 +24,10 @@ KEYWORD = re.compile(
     r"\s*(iface|mapping|auto|allow-\S+|no-auto-down|no-scripts|rename|template|source|source-directory)\s"
 )
 """What begins a stanza, interfaces(5); all other lines are options of the one before."""
+HARDWARE = re.compile(r"[\s/](ethtool|mii-tool|tc|ip\s+(-\S+\s+)*l(in?k?)?)\s|/sys/class/net/")
+"""In a command of a stanza: it is for the card, also when that is in a bridge."""
+BY_SCRIPTS = re.compile(r"(ethernet|link|offload|hardware|driver-message)-")
+"""Options that ethtool's scripts for ifupdown set on the link of their stanza."""
 NAMING = re.compile(r"(auto|allow-\S+|no-auto-down|no-scripts)$")
 
 
@@ -35,6 +40,7 @@ def bridge(network: Network, spec: BridgeSpec) -> Recipe:
         ifupdown has no stanza of the card's own, or one of the bridge's name or of an alias of the card;
         or bridge-utils is missing, which makes its bridges.
     """
+    _refuse_others(network, spec.nic)
     if not any("bridges" in claim.settings for claim in network.claims_on(spec.nic)):
         raise Unsupported(
             "ifupdown makes bridges by the package bridge-utils, which this host does not have: "
@@ -42,11 +48,18 @@ def bridge(network: Network, spec: BridgeSpec) -> Recipe:
         )
     files = _files(network, spec.nic)
     _refuse(files, spec)
-    after = {path: _bridged(network, spec, text) for path, text in files.items()}
+    started = any(claim.settings.get("start") for claim in network.claims_on(spec.nic))
+    # Who starts the card by a pattern, such as `auto /eth*`, does not name it.
+    start = [f"auto {spec.bridge}"] if started and not _is_named(files, spec.nic) else []
+    after = {path: _bridged(network, spec, text, start) for path, text in files.items()}
     return Recipe(
         owner="ifupdown",
         trial_files={INTERFACES: _whole(after)},
-        apply=(("ifdown", spec.nic), ("ifup", "-i", INTERFACES, spec.bridge)),
+        apply=(
+            *((_starts(spec.bridge),) if started else ()),
+            ("ifdown", spec.nic),
+            ("ifup", "-i", INTERFACES, spec.bridge),
+        ),
         restore=(
             ("ifdown", "--force", "-i", INTERFACES, spec.bridge),
             ("ifdown", "--force", spec.nic),
@@ -59,9 +72,42 @@ def bridge(network: Network, spec: BridgeSpec) -> Recipe:
     )
 
 
+def _refuse_others(network: Network, link: str) -> None:
+    """Refuse ifupdown2 and ifupdown-ng: their commands have the same names, and other ways."""
+    for claim in network.claims_on(link):
+        if found := re.search(r"ifupdown2|ifupdown-ng", claim.settings.get("version", "")):
+            raise Unsupported(
+                f"{found[0]} configures {link}, which kvmkit does not do: make the bridge by hand, as its "
+                "manual has it"
+            )
+
+
+def _starts(bridge: str) -> tuple[str, ...]:
+    """See, by ifupdown's own words and before anything is changed, that it starts the bridge at boot."""
+    return ("sh", "-c", 'ifquery -i "$1" --list | grep -qxF -- "$2"', "sh", INTERFACES, bridge)
+
+
+def _is_named(files: dict[str, str], nic: str) -> bool:
+    lines = (line.split() for text in files.values() for line in lines_of(text))
+    return any(nic in words[1:] for words in lines if words and NAMING.match(words[0]))
+
+
 def _refuse(files: dict[str, str], spec: BridgeSpec) -> None:
-    lines = (line.split() for text in files.values() for line in text.splitlines())
-    names, where = [words[1] for words in lines if words[:1] == ["iface"]], ", ".join(files)
+    stanzas = [lines for text in files.values() for lines in _stanzas(text)]
+    heads, where = [lines[0].split() for lines in stanzas], ", ".join(files)
+    names = [words[1] for words in heads if words[:1] == ["iface"] and words[1:]]
+    own = [lines for lines in stanzas if lines[0].split()[:2] == ["iface", spec.nic]]
+    if any(len(lines[0].split()) < 4 for lines in own):
+        raise Unsupported(
+            f"an `iface {spec.nic}` in {where} has no family or no method, which ifupdown2 allows and "
+            "ifupdown does not: make the bridge by hand"
+        )
+    options = [line.split()[0] for lines in own for line in lines[1:] if BY_SCRIPTS.match(line.strip())]
+    if options:
+        raise Unsupported(
+            f"{', '.join(options)} of {spec.nic} in {where} would be set on the bridge, without an effect: "
+            f"write it as a command that names the card, such as `post-up ethtool -s {spec.nic} wol g`"
+        )
     if spec.nic not in names:
         raise Unsupported(
             f"ifupdown configures {spec.nic} by a pattern or a mapping in {where}, which a bridge "
@@ -78,6 +124,7 @@ def _refuse(files: dict[str, str], spec: BridgeSpec) -> None:
 
 def unbridge(network: Network, bridge: str) -> Recipe:
     """Have the card take the bridge's place."""
+    _refuse_others(network, bridge)
     (port,) = network.ports_of(bridge)
     files = _files(network, bridge) or _files(network, port)
     after = {path: _unbridged(bridge, port, text) for path, text in files.items()}
@@ -107,21 +154,21 @@ def _files(network: Network, name: str) -> dict[str, str]:
 
 def _whole(files: dict[str, str]) -> str:
     """Make one file of all, which then need not include each other."""
-    lines = "".join(files.values()).splitlines()
+    lines = lines_of("".join(files.values()))
     return "".join(f"{line}\n" for line in lines if not line.lstrip().startswith("source"))
 
 
 def _stanzas(text: str) -> list[list[str]]:
     """Cut a file before each line that begins a stanza."""
     found: list[list[str]] = [[]]
-    for line in text.splitlines():
+    for line in lines_of(text):
         if KEYWORD.match(line):
             found.append([])
         found[-1].append(line)
     return [lines for lines in found if lines]
 
 
-def _bridged(network: Network, spec: BridgeSpec, text: str) -> str:
+def _bridged(network: Network, spec: BridgeSpec, text: str, start: list[str]) -> str:
     """Rename the card's stanzas, and have the first of them make the bridge; comments stay."""
     lines: list[str] = []
     made = False
@@ -134,11 +181,11 @@ def _bridged(network: Network, spec: BridgeSpec, text: str) -> str:
         replaced = spec.addressing != "keep" and words[2] == "inet"
         stanza = [] if replaced else [_renamed(head, spec.nic, spec.bridge)]
         if not made:
-            lines += [f"iface {spec.nic} inet manual", ""]
+            lines += [f"iface {spec.nic} inet manual", "", *start]
             stanza = [*(_stanza(network, spec) if replaced else stanza), *_options(network, spec)]
             made = True
         stays = (line for line in rest if _stays(line, replaced=replaced))
-        lines += [*stanza, *(_renamed(line, spec.nic, spec.bridge) for line in stays)]
+        lines += [*stanza, *(told for line in stays for told in _said_of(line, spec.nic, spec.bridge))]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -146,6 +193,17 @@ def _stays(line: str, *, replaced: bool) -> bool:
     """Whether a card's line is said of the bridge; its MAC address is among what makes it one."""
     words = line.split()
     return not words or words[0].startswith("#") or not (replaced or words[0] == "hwaddress")
+
+
+def _said_of(line: str, nic: str, bridge: str) -> list[str]:
+    """Say of the bridge what was said of the card; but not what is said of its hardware, and its MTU."""
+    words = line.split()
+    if words[:1] == ["mtu"]:
+        # A bridge is as wide as its port.
+        return [f"    pre-up ip link set dev {nic} mtu {' '.join(words[1:])}", line]
+    if HARDWARE.search(line):
+        return [re.sub(r"\$IFACE\b|\$\{IFACE\}", nic, line)]
+    return [_renamed(line, nic, bridge)]
 
 
 def _unbridged(bridge: str, port: str, text: str) -> str:

@@ -122,7 +122,9 @@ def test_dhcp_takes_the_place_of_a_static_address(network: Network) -> None:
 def test_the_trial_is_one_file_in_run_that_includes_nothing(network: Network) -> None:
     recipe = ifupdown.bridge(with_text(network, INSTALLED), kk.BridgeSpec(nic="eth0"))
 
-    assert recipe.apply == (("ifdown", "eth0"), ("ifup", "-i", ifupdown.INTERFACES, "br0"))
+    # Whether it starts at boot is seen first.
+    assert recipe.apply[0][-2:] == (ifupdown.INTERFACES, "br0")
+    assert recipe.apply[1:] == (("ifdown", "eth0"), ("ifup", "-i", ifupdown.INTERFACES, "br0"))
     ((path, text),) = recipe.trial_files.items()
     assert path.startswith("/run/")
     assert "source" not in text
@@ -182,3 +184,77 @@ def test_a_mac_address_that_the_card_was_given_is_said_once(network: Network) ->
 def test_stanzas_that_would_get_in_the_way(network: Network, more: str, reason: str) -> None:
     with pytest.raises(kk.Unsupported, match=reason):
         ifupdown.bridge(with_text(network, f"{INSTALLED}\n{more}"), kk.BridgeSpec(nic="eth0"))
+
+
+@pytest.mark.parametrize("start", ["auto /eth*", "allow-hotplug /eth*", "auto /*/1"])
+def test_a_card_that_a_pattern_starts_has_a_bridge_that_is_started(network: Network, start: str) -> None:
+    text = kept(with_text(network, f"{start}\niface eth0 inet static\n\taddress 192.168.0.100/24\n"))
+
+    assert f"{start}\n" in text
+    assert "\nauto br0\niface br0 inet static\n" in text
+
+
+def test_a_card_that_nobody_starts_at_boot_stays_so(network: Network) -> None:
+    claims = tuple(replace(claim, settings={**claim.settings, "start": ""}) for claim in network.claims)
+    recipe = ifupdown.bridge(
+        replace(with_text(network, "iface eth0 inet dhcp\n"), claims=claims), kk.BridgeSpec(nic="eth0")
+    )
+
+    assert "auto" not in str(recipe.keep_files[PATH])
+    assert len(recipe.apply) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "becomes"),
+    [
+        ("post-up ethtool -s eth0 wol g", ["post-up ethtool -s eth0 wol g"]),
+        ("up /sbin/ethtool -K $IFACE tso off", ["up /sbin/ethtool -K eth0 tso off"]),
+        ("up ethtool -K ${IFACE} tso off", ["up ethtool -K eth0 tso off"]),
+        ("post-up ip link set eth0 mtu 9000", ["post-up ip link set eth0 mtu 9000"]),
+        ("post-up ip -4 l set dev $IFACE txqueuelen 9", ["post-up ip -4 l set dev eth0 txqueuelen 9"]),
+        ("mtu 9000", ["pre-up ip link set dev eth0 mtu 9000", "mtu 9000"]),
+        ("up ip -6 route add default dev eth0", ["up ip -6 route add default dev br0"]),
+        ("up iptables -A INPUT -i eth0 -j ACCEPT", ["up iptables -A INPUT -i br0 -j ACCEPT"]),
+        ("up echo 1 >/sys/class/net/eth0/threaded", ["up echo 1 >/sys/class/net/eth0/threaded"]),
+    ],
+)
+def test_what_is_said_of_the_hardware_stays_the_cards(
+    network: Network, line: str, becomes: list[str]
+) -> None:
+    text = kept(
+        with_text(network, f"auto eth0\niface eth0 inet static\n\taddress 192.168.0.100/24\n\t{line}\n")
+    )
+
+    told = [said.strip() for said in text.splitlines()]
+    assert told[told.index("address 192.168.0.100/24") + 1 :] == becomes
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("auto eth0\niface eth0\n\taddress 10.0.0.2/24\n", "no family or no method"),
+        ("auto eth0\niface eth0 inet\n", "no family or no method"),
+        (
+            "auto eth0\niface eth0 inet dhcp\n\tethernet-wol g\n\toffload-tso off\n",
+            "ethernet-wol, offload-tso of",
+        ),
+    ],
+)
+def test_what_would_be_lost_is_refused(network: Network, text: str, reason: str) -> None:
+    for addressing in ("keep", "dhcp"):
+        with pytest.raises(kk.Unsupported, match=reason):
+            kept(with_text(network, text), addressing=addressing)
+
+
+@pytest.mark.parametrize("version", ["ifupdown2:3.0.0", "ifupdown-ng 0.12.1"])
+def test_its_namesakes_are_not_taken_for_it(edited: Callable[..., Network], version: str) -> None:
+    lines = [f"version {version}", "bridges bridge-utils", "state eth0=eth0", "auto eth0"]
+    network = edited("ifupdown", ifupdown=lines)
+
+    with pytest.raises(kk.Unsupported, match=version.partition(" ")[0].partition(":")[0]):
+        ifupdown.bridge(network, kk.BridgeSpec(nic="eth0"))
+
+
+def test_a_comment_with_a_form_feed_stays_a_comment(network: Network) -> None:
+    text = f"{INSTALLED}# page 2:\x0c    up touch /run/x\n"
+    assert "# page 2:\x0c    up touch" in kept(with_text(network, text))
