@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-__all__ = ["keyfile", "section"]
+__all__ = ["UNSET", "keyfile", "section"]
 
 UNSET = ("", "-1", "0x0", "default")
 """How nmcli writes that a property is left to NetworkManager, whatever the property."""
@@ -33,7 +33,7 @@ DEFAULTS = {
 LISTS = ("dns", "dns-search", "dns-options", "dhcp-reject-servers")
 WAKERS = {"phy": 1, "unicast": 2, "multicast": 3, "broadcast": 4, "arp": 5, "magic": 6, "ignore": 15}
 """Numbers of the bits of wake-on-lan (nm-setting-wired.h), which nmcli shows by name."""
-SWITCHES = {"yes": "true", "no": "false"}
+SWITCHES = {"yes": "true", "no": "false", "on": "true", "off": "false"}
 
 
 def keyfile(sections: Mapping[str, Mapping[str, str]]) -> str:

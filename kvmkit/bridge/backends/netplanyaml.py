@@ -96,7 +96,8 @@ def rewritten(network: Network, nic: str, bridge: str, spec: BridgeSpec | None =
         stays = {key: value for key, value in card.items() if key not in ADDRESSING}
         goes = {key: value for key, value in card.items() if key in ADDRESSING}
         _define(left[target], kind, name, stays)
-        _define(left[target], "bridges", bridge, _bridge(network, spec, name, goes))
+        renderer = _renderer(definitions, claim_of(network, nic).settings["renderer"])
+        _define(left[target], "bridges", bridge, renderer | _bridge(network, spec, name, goes))
     return {file: dump(left[file], like=texts[file]) for file in sorted(files, reverse=True)}
 
 
@@ -123,15 +124,31 @@ def _name(network: Network, nic: str) -> str:
     claim = claim_of(network, nic)
     if found := NAME.search(claim.settings.get("NETWORK_FILE", "")):
         return found[1]
-    return claim.settings.get("connection.id", "").removeprefix("netplan-")
+    name = claim.settings.get("connection.id", "")
+    if not name.startswith("netplan-"):
+        # NetworkManager has written the file, and names it by the profile's UUID.
+        return f"NM-{claim.settings.get('connection.uuid', '')}"
+    return name.removeprefix("netplan-")
 
 
 def _defining(texts: Mapping[str, str], name: str) -> tuple[str, dict[str, Definitions]]:
-    definitions = {file: load(text) for file, text in texts.items()}
+    definitions = {file: _loaded(file, text) for file, text in texts.items()}
     for kind in ("ethernets", "bonds", "vlans"):
         if any(name in (found.get(kind) or {}) for found in definitions.values()):
             return kind, definitions
     raise Unsupported(f"none of {', '.join(texts) or 'no files'} in /etc/netplan defines {name}: netplan get")
+
+
+def _loaded(file: str, text: str) -> Definitions:
+    try:
+        return load(text)
+    except yaml.MarkedYAMLError as error:
+        # Not all that it says, as that quotes the file.
+        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        reason = f"{error.problem or error.context}{line}"
+    except (yaml.YAMLError, RecursionError):
+        reason = "it has characters that YAML does not allow, or is too deep"
+    raise Unsupported(f"netplan's file {file} is not one document of YAML: {reason}; see `netplan get`")
 
 
 def _refuse(texts: Mapping[str, str], files: set[str], name: str, card: Definitions) -> None:
@@ -180,6 +197,16 @@ def _without(definitions: Definitions, *links: tuple[str, str]) -> Definitions:
 
 def _define(definitions: Definitions, kind: str, name: str, link: Definitions) -> None:
     definitions[kind] = {**(definitions.get(kind) or {}), name: link}
+
+
+def _renderer(definitions: Mapping[str, Definitions], wanted: str) -> Definitions:
+    """Name the card's renderer for its bridge, where another one would have that: the port's has to."""
+    found = "networkd"
+    for _file, part in sorted(definitions.items()):
+        found = part.get("renderer", found)
+    for _file, part in sorted(definitions.items()):
+        found = (part.get("bridges") or {}).get("renderer", found)
+    return {} if found == wanted else {"renderer": wanted}
 
 
 def _bridge(network: Network, spec: BridgeSpec, name: str, goes: Definitions) -> Definitions:

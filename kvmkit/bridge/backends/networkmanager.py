@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 
 from kvmkit.bridge.backends.kernel import Argv, put_back_bridge, put_back_nic, wait_until_up, waiting
-from kvmkit.bridge.backends.keyfile import keyfile, section
+from kvmkit.bridge.backends.keyfile import UNSET, keyfile, section
 from kvmkit.bridge.facts import Network
 from kvmkit.bridge.picture import is_near, uses_dhcp
 from kvmkit.bridge.recipe import Recipe
@@ -26,6 +26,12 @@ DEVICES = "/run/NetworkManager/devices"
 NAMES = uuid.UUID("4c1dd6a1-0b0e-5c0b-8d3a-6b766d6b6974")
 CARRIED = ("zone", "mdns", "llmnr", "dns-over-tls")
 """What a profile says of the whole connection and goes with the addresses."""
+OF_CARD = ("ethtool", "link")
+"""Settings of a card's hardware, which go to the port."""
+REFUSED = ("sriov", "tc", "dcb")
+"""Settings of a card that kvmkit does not write, and does not lose without a word."""
+IDLE = (*UNSET, "0", "preserve")
+"""How their properties say nothing."""
 HIGHEST = 999
 """Of connection.autoconnect-priority."""
 
@@ -39,8 +45,9 @@ def bridge(network: Network, spec: BridgeSpec) -> Recipe:
     Raises
     ------
     Unsupported
-        NetworkManager has no profile for the card.
+        NetworkManager has no profile for the card, or one with settings that the port would not have.
     """
+    _refuse(_settings(network, spec.nic), spec.nic)
     profiles = _Profiles(network, spec.nic, spec.bridge)
     tried, kept = profiles.files(network, spec, TRIED), profiles.files(network, spec, KEPT)
     return Recipe(
@@ -130,6 +137,7 @@ class _Profiles:
                 **start,
             },
             "ethernet": section(self._card, "802-3-ethernet"),
+            **{setting: section(self._card, setting) for setting in OF_CARD},
         }
         bridge = {
             "connection": {
@@ -167,6 +175,21 @@ class _Profiles:
     def _preferred(self) -> dict[str, str]:
         priority = int(self._addressed.get("connection.autoconnect-priority") or 0)
         return {"autoconnect-priority": str(min(priority + (not self._made), HIGHEST))}
+
+
+def _refuse(settings: Mapping[str, str], nic: str) -> None:
+    lost = [
+        name
+        for name, value in settings.items()
+        if (name.partition(".")[0] in REFUSED and value not in IDLE)
+        # A name, such as that of an error correction, is a number in the file.
+        or (name.startswith("ethtool.") and value not in (*UNSET, "on", "off") and not value.isdigit())
+    ]
+    if lost:
+        raise Unsupported(
+            f"NetworkManager's profile of {nic} sets {', '.join(lost)}, which a bridge would lose: "
+            "make the bridge by nmcli, or take them out of the profile"
+        )
 
 
 def _settings(network: Network, name: str) -> Mapping[str, str]:

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from kvmkit.bridge.backends import netplan, networkd, networkmanager
+from kvmkit.bridge.backends.netplanyaml import load
 from kvmkit.bridge.facts import Network
 from kvmkit.bridge.picture import bridged
 from kvmkit.bridge.recipe import Recipe
+from kvmkit.bridge.sealed import seal
 from kvmkit.bridge.spec import BridgeSpec
 from kvmkit.errors import Unsupported
 
@@ -190,6 +192,33 @@ def test_what_networkmanager_says_of_the_card_stays_with_the_card(read_capture: 
     assert "may-fail=false\n" in bridge
 
 
+def test_what_networkmanager_sets_of_the_hardware_goes_to_the_port(read_capture: Read) -> None:
+    settings = {"ethtool.feature-tso": "off", "ethtool.ring-rx": "512", "link.tx-queue-length": "99"}
+
+    network = claiming(
+        read_capture("networkmanager"), **settings, **{"sriov.total-vfs": "0", "tc.qdiscs": ""}
+    )
+    port, bridge = profiles_of(networkmanager.bridge(network, SPEC))
+
+    assert "[ethtool]\nfeature-tso=false\nring-rx=512\n" in port
+    assert "[link]\ntx-queue-length=99\n" in port
+    assert "ethtool" not in bridge
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sriov.total-vfs", "2"),
+        ("tc.qdiscs", "root fq_codel"),
+        ("ethtool.fec-mode", "rs"),
+        ("dcb.app-fip-mode", "x"),
+    ],
+)
+def test_what_networkmanagers_port_would_lose_is_refused(read_capture: Read, name: str, value: str) -> None:
+    with pytest.raises(Unsupported, match=name):
+        networkmanager.bridge(claiming(read_capture("networkmanager"), **{name: value}), SPEC)
+
+
 def test_networkmanager_without_a_profile(read_capture: Read) -> None:
     with pytest.raises(Unsupported, match="nmcli device connect eth1"):
         networkmanager.bridge(read_capture("networkmanager"), BridgeSpec(nic="eth1"))
@@ -270,13 +299,46 @@ def test_netplan_tells_networkmanager_the_metric_that_it_has(read_capture: Read)
         ),
         ("network: {ethernets: {eth0: {match: {name: e*}}}}", "may match several cards"),
         ("network: {ethernets: {eth0: {networkmanager: {uuid: x}}}}", "written by NetworkManager"),
+        ("network: {ethernets: {eth0: {}}, tunnels: {wg0: {key: abc}}}", "password"),
+        ("network: {}\n---\nnetwork: {ethernets: {eth0: {}}}", "01-lan.yaml is not one document .* line 2"),
+        ("network:\n\tethernets:\n", "01-lan.yaml is not one document .* line 2"),
     ],
 )
 def test_netplan_refuses_what_it_cannot_take_over(read_capture: Read, text: str, reason: str) -> None:
-    network = replace(read_capture("netplan-networkd"), files={"/etc/netplan/01-lan.yaml": text})
+    path = "/etc/netplan/01-lan.yaml"
+    network = replace(read_capture("netplan-networkd"), files={path: seal(path, text)})
 
     with pytest.raises(Unsupported, match=reason):
         netplan.bridge(network, SPEC)
+
+
+def test_a_profile_that_networkmanager_itself_wrote_for_netplan(read_capture: Read) -> None:
+    names = {"connection.id": "Wired connection 1", "connection.uuid": "ab-1"}
+    network = claiming(read_capture("netplan-networkmanager"), **names)
+    text = "network: {ethernets: {NM-ab-1: {renderer: NetworkManager, networkmanager: {uuid: ab-1}}}}"
+    network = replace(network, files={"/etc/netplan/90-NM-ab-1.yaml": text})
+
+    with pytest.raises(Unsupported, match=r"NM-ab-1 .* was written by NetworkManager"):
+        netplan.bridge(network, SPEC)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{ethernets: {eth0: {renderer: networkd}}, renderer: NetworkManager}", True),
+        ("{ethernets: {renderer: networkd, eth0: {}}, renderer: NetworkManager}", True),
+        ("{ethernets: {eth0: {}}, bridges: {renderer: NetworkManager}}", True),
+        ("{ethernets: {eth0: {renderer: networkd}}}", False),
+    ],
+)
+def test_netplans_bridge_has_its_cards_renderer(read_capture: Read, text: str, said: bool) -> None:
+    path = "/etc/netplan/01-lan.yaml"
+    network = replace(read_capture("netplan-networkd"), files={path: f"network: {text}"})
+
+    whole = load(str(netplan.bridge(network, SPEC).keep_files[path]))
+
+    assert ("renderer" in whole["bridges"]["br0"]) is said
+    assert whole["bridges"]["br0"].get("renderer", "networkd") == "networkd"
 
 
 def test_netplan_merges_files_as_netplan_does(read_capture: Read) -> None:
