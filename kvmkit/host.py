@@ -33,7 +33,7 @@ ASKING = 30
 """Seconds that a connection which is there has to answer in, before a new one is opened."""
 JUST_NOW = 10
 """Seconds for which a host that ran a command is taken to be still there."""
-KEEP_ALIVE = 5, 3
+KEEP_ALIVE = 10, 4
 """Seconds between questions to a host that is silent, and how many go unanswered before it counts as lost.
 
 libvirt then ends every call of that connection, each with an error: without it they would wait for ever.

@@ -130,7 +130,7 @@ class Install:
                 left = self._begin(host, step, served)
                 watch.timeline.saw("power on")
                 watch.fetches = served.fetches if served else ()
-                watch.wait(woken, left)
+                watch.wait(woken, left, float(step.args["timeout"]))
             self._judge(host, step, watch)
         except InstallFailed as error:
             raise InstallFailed(f"{error}{keep_picture(host, name)}") from None

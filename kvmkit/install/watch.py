@@ -207,15 +207,15 @@ class Watch:
         self._changed = time.monotonic()
         self._cannot = ""
 
-    def wait(self, woken: threading.Event, timeout: float) -> None:
-        """Wait until the VM is off.
+    def wait(self, woken: threading.Event, left: float, timeout: float) -> None:
+        """Wait until the VM is off, for the seconds that are `left` of its `timeout`.
 
         Raises
         ------
         InstallFailed
             It says that it cannot go on, asks what nobody answers, finds no room, or takes too long.
         """
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + left
         while self._runs():
             if time.monotonic() > deadline:
                 raise InstallFailed(f"the installer had {timeout:.0f} s and has not ended. {self.said()}")
