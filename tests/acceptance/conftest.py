@@ -11,13 +11,6 @@ from tests.vhost.pristine import pristine
 
 __all__ = ["_iso", "bare", "lab", "possible", "ready", "selinux", "world"]
 
-ORDER = ("test_prepare.py", "test_debian12.py", "test_cloud_image.py", "test_bridge.py", "test_install.py")
-"""What takes longest is first, so that two workers end together; neighbours need different images."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: ORDER.index(item.path.name) if item.path.name in ORDER else len(ORDER))
-
 
 @pytest.fixture(autouse=True, scope="session")
 def possible() -> None:

@@ -1,11 +1,8 @@
 """The VM that these tests run on the virtual host."""
 
-import subprocess
-
 import kvmkit as kk
 from kvmkit.vm.describe import LOGS
-from tests.lab import root
-from tests.vhost.host import NAME, VirtualHost
+from tests.vhost.host import VirtualHost
 
 READY = "kvmkit guest ready"
 BOOT_SECONDS = 600
@@ -24,14 +21,6 @@ def spec(vhost: VirtualHost, name: str = "web1") -> kk.VMSpec:
         # Each character on the console costs the emulated host a lot.
         kernel_args="console=ttyS0 quiet",
     )
-
-
-def bring_guest(vhost: VirtualHost) -> None:
-    """Copy a guest's kernel and initrd onto the host."""
-    for path in (vhost.kernel, vhost.initrd):
-        with (root.build() / path.removeprefix("/")).open("rb") as file:
-            command = [vhost.ssh_command, NAME, f"install -D -m 644 /dev/stdin {path}"]
-            subprocess.run(command, stdin=file, check=True, timeout=600)
 
 
 def wait_for_guest(host: kk.Host, name: str = "web1") -> None:

@@ -1,5 +1,6 @@
 """A bridge on a real machine, made through the very NIC that it is about, from another subnet."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,13 @@ import pytest
 
 import kvmkit as kk
 from kvmkit.bridge.read import read_network
-from tests.acceptance.bridge import bridge, leased_by_guest, on_bridge
-from tests.acceptance.guest import spec
+from tests.acceptance.guest import BOOT_SECONDS, spec
 from tests.acceptance.runbook import Stopped, run
+from tests.lab.waiting import wait_until
 from tests.vhost.on_lan import VirtualHostOnLan
 from tests.vhost.pristine import pristine_on_lan
+
+ADDRESS = re.compile(r"kvmkit guest address: (\S+)")
 
 
 @pytest.fixture
@@ -21,11 +24,21 @@ def on_lan() -> Iterator[VirtualHostOnLan]:
         yield host
 
 
+def bridge(**wishes: Any) -> kk.BridgeSpec:
+    # A trial has to last as long as an emulated machine takes over SSH.
+    return kk.BridgeSpec(**{"nic": "eth0", "bridge": "br0", "allow_guest": True, "timeout": 300} | wishes)
+
+
 def network(host: kk.Host) -> tuple[Any, ...]:
     """Tell all that a bridge changes; a lease's time and the order of links aside."""
     found = read_network(host)
     links = {link.name: (link.addresses, link.master, link.mac, link.up) for link in found.links}
     return links, set(found.routes), found.dns, found.files
+
+
+def on_bridge(host: kk.Host) -> str:
+    """Give the addresses that the host has on br0."""
+    return str(kk.bridges(host)["addresses"]["br0"])
 
 
 def by_runbook(on_lan: VirtualHostOnLan, into: Path, wishes: kk.BridgeSpec) -> str:
@@ -55,7 +68,10 @@ def test_a_bridge_is_made_through_its_own_nic_and_cuts_nobody_off(
     assert kk.plan_bridge(host, bridge()).empty
 
     assert kk.apply(kk.plan_vm(host, spec(on_lan).model_copy(update={"bridge": "br0"}))).ok
-    assert on_lan.ping_from_router(leased_by_guest(host))
+    [address] = wait_until(
+        lambda: ADDRESS.findall(kk.console_log(host, "web1")), "the router's address for a VM", BOOT_SECONDS
+    )
+    assert on_lan.ping_from_router(address)
 
     kk.destroy(host, "web1")
     assert kk.undo(host, plan_id).ok

@@ -154,7 +154,7 @@ def test_a_nic_without_a_lease_is_known_from_the_agent(scene: Scene) -> None:
 
 
 def test_an_agent_that_may_not_run_commands_says_so(scene: Scene) -> None:
-    settings = "[general]\\nblock-rpcs=guest-exec\\n"
+    settings = "[general]\\nblacklist=guest-exec\\n"
     scene.ssh(
         "web3",
         f"sudo mkdir -p /etc/qemu && printf '{settings}' | sudo tee /etc/qemu/qemu-ga.conf"

@@ -1,13 +1,13 @@
 """From a bare server to a KVM host, over a reboot, with a VM under KVM; and all the way back."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import kvmkit as kk
-from tests.acceptance.guest import bring_guest
 from tests.acceptance.runbook import Stopped, create_vm, run
-from tests.lab import debian
-from tests.vhost.host import VirtualHost
+from tests.lab import root
+from tests.vhost.host import NAME, VirtualHost
 
 ACCOUNTS = {f"/etc/{name}{copy}" for name in ("passwd", "shadow", "group", "gshadow") for copy in ("", "-")}
 """They name the accounts; some packages leave theirs, so that nobody else gets their numbers:"""
@@ -15,9 +15,11 @@ USERS = {"dnsmasq", "polkitd"}
 GROUPS = {"polkitd", "rdma"}
 PROFILE = "/etc/apparmor.d/libvirt/libvirt-"
 """With a VM's UUID: its AppArmor profile, which libvirt never removes."""
-LOCAL = "/etc/apparmor.d/local/abstractions/libvirt-"
-# Debian 12's libvirt makes them, empty, for rules of the administrator's own; its purge forgets them.
-LEFT = {f"{LOCAL}lxc", f"{LOCAL}qemu"} if debian.SUITE == "bookworm" else set()
+LEFT = {
+    # libvirt-daemon-system makes them, empty, for rules of the administrator's own; its purge forgets them.
+    "/etc/apparmor.d/local/abstractions/libvirt-lxc",
+    "/etc/apparmor.d/local/abstractions/libvirt-qemu",
+}
 
 
 def packages(vhost: VirtualHost) -> str:
@@ -55,6 +57,14 @@ def prepare(vhost: VirtualHost, into: Path) -> str:
             if not set(wanted) - set(confirmed):
                 raise
             confirmed += wanted
+
+
+def bring_guest(vhost: VirtualHost) -> None:
+    """Copy a guest's kernel and initrd onto the host."""
+    for path in (vhost.kernel, vhost.initrd):
+        with (root.build() / path.removeprefix("/")).open("rb") as file:
+            command = [vhost.ssh_command, NAME, f"install -D -m 644 /dev/stdin {path}"]
+            subprocess.run(command, stdin=file, check=True, timeout=600)
 
 
 def test_a_bare_server_becomes_a_kvm_host_and_bare_again(bare: VirtualHost, tmp_path: Path) -> None:

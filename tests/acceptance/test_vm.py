@@ -26,11 +26,6 @@ def kept_by_libvirt(plan: kk.Plan) -> set[str]:
 
 
 def test_a_vm_runs_under_kvm_and_leaves_nothing(ready: VirtualHost, tmp_path: Path) -> None:
-    run_and_clear(ready, tmp_path)
-
-
-def run_and_clear(ready: VirtualHost, tmp_path: Path) -> None:
-    """Create a VM, find it on the menu, and have the runbook undefine it with its disk."""
     host = kk.connect(ready.uri)
     before = files(host)
     plan = kk.plan_vm(host, spec(ready))

@@ -25,14 +25,12 @@ FILES = {
     "etc/cloud/cloud.cfg.d/50_keys.cfg": "ssh_genkeytypes: [ed25519]\n",
     # systemd's bounds are meant for processors of silicon.
     "etc/systemd/system.conf.d/slow.conf": "[Manager]\nDefaultTimeoutStartSec=10min\n",
+    # All that could be needed would take the firmware long to read. cloud-init looks for a CD early on.
+    "etc/initramfs-tools/conf.d/small": "MODULES=list\n",
+    "etc/initramfs-tools/modules": "virtio_pci\nvirtio_blk\next4\nahci\nsr_mod\nisofs\n",
     # systemd makes one of its own where it finds this file empty (machine-id(5)).
     "etc/machine-id": "",
     "etc/hostname": "localhost\n",
-}
-# All modules in the initrd would take the firmware long to read. cloud-init looks for a CD early on.
-SETTINGS = {
-    "etc/initramfs-tools/conf.d/small": "MODULES=list\n",
-    "usr/share/initramfs-tools/modules.d/cloud": "virtio_pci\nvirtio_blk\next4\nahci\nsr_mod\nisofs\n",
 }
 # They would reach for the mirror and hold apt's lock at a time of their own choosing.
 MASKED = ("apt-daily.timer", "apt-daily-upgrade.timer", "man-db.timer", "e2scrub_all.timer")
@@ -62,7 +60,7 @@ def build() -> Path:
 def _make(folder: Path) -> None:
     system, disk = folder / "root", folder / "disk"
     folder.mkdir()
-    debian.bootstrap(system, PACKAGES, files=SETTINGS)
+    debian.bootstrap(system, PACKAGES)
     _configure(system)
     _make_disk(system, disk)
     _run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", disk, folder / "cloud.qcow2"])
@@ -79,6 +77,7 @@ def _configure(system: Path) -> None:
         for file in system.glob(pattern):
             file.unlink()
     _run(["chroot", system, "systemctl", "enable", "systemd-networkd"])
+    _run(["chroot", system, "update-initramfs", "-u"])
     image = ["--format=i386-pc", "--prefix=(hd0,msdos1)/boot/grub", "--output=/boot/grub/core.img"]
     _run(["chroot", system, "grub-mkimage", *image, *GRUB_MODULES])
 

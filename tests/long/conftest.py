@@ -1,6 +1,6 @@
 """The LAN and its hosts, as in the netlab; the virtual hosts, as in the acceptance tests; the lab."""
 
-from tests.acceptance.conftest import bare, possible, ready, selinux
+from tests.acceptance.conftest import possible, ready, selinux
 from tests.lab.fixtures import lab
 from tests.netlab.conftest import booted, lan, pytest_generate_tests
 from tests.realqemu.install.conftest import large_pool
@@ -9,7 +9,6 @@ from tests.realqemu.vm.conftest import _iso, world
 
 __all__ = [
     "_iso",
-    "bare",
     "booted",
     "folder",
     "lab",

@@ -61,8 +61,7 @@ LEFT_OUT = (
 
 def path() -> Path:
     """Where the tree of this recipe is, built or not."""
-    recipe: tuple[Path | str, ...] = (
-        debian.SUITE,
+    recipe = (
         Path(__file__),
         Path(debian.__file__),
         *sorted(path for path in FILES.iterdir() if path.is_file()),
@@ -77,7 +76,7 @@ def build() -> Path:
 
 def _build_base() -> Path:
     """Make what is the same for any version of the installer: its system, and the packages."""
-    made_by = digest(debian.SUITE, Path(debian.__file__), *INSTALLER, *CORE, *MORE, *MODULES, REPACK)
+    made_by = digest(Path(debian.__file__), *INSTALLER, *CORE, *MORE, *MODULES, REPACK)
     return build_once(cache("standin") / f"base-{made_by}", _make_base)
 
 
@@ -130,7 +129,7 @@ def _keep_modules(root: Path, version: str) -> None:
     """Remove all drivers but those that a virtual machine needs."""
     listed = _inside(root, "modprobe", "--set-version", version, "--show-depends", "--all", *MODULES).decode()
     kept = {line.split()[1].removeprefix("/") for line in listed.splitlines() if line.startswith("insmod ")}
-    for module in (root / "lib/modules" / version).rglob("*.ko*"):
+    for module in (root / "lib/modules" / version).rglob("*.ko"):
         if f"lib/modules/{module.relative_to(root / 'lib/modules')}" not in kept:
             module.unlink()
     _inside(root, "depmod", version)

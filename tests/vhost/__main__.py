@@ -32,7 +32,7 @@ A small system for VMs is there to boot:
 
 def main(kind: str) -> str:
     """Run until interrupted, or until the machine is switched off from inside; return what failed."""
-    kinds = (*image.KINDS, "selinux")
+    kinds = (*image.PACKAGES, "selinux")
     if kind not in kinds:
         return f"there is no image {kind!r}; there are {', '.join(kinds)}"
     if reason := unavailable():

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from itertools import chain, repeat
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,8 +18,6 @@ from tests.vhost.qemu import Qemu
 NAME = "vhost"
 BOOT_SECONDS = 1200
 """A bound; a boot takes about 40 s on two idle processors, and ten times that on busy ones."""
-CONNECT_SECONDS = 60
-"""In which a host that is up greets who connects: within one on two idle processors."""
 # Given a boot id: fails in that boot, else waits until systemd is done and says how it went.
 _UP = (
     '[ "$(cat /proc/sys/kernel/random/boot_id)" != "$1" ] && { systemctl is-system-running --wait || true; }'
@@ -124,21 +121,14 @@ class VirtualHost:
 
     def _wait_until_up(self, after: str = "") -> None:
         ask = ["sh", "-c", _UP, "sh", after]
-        # Early on it is not there; later it is busy, and would never answer one who gives up too soon.
-        patience = chain((5, 10, 20), repeat(CONNECT_SECONDS))
-        state = wait_until(
-            lambda: self._ssh(ask, BOOT_SECONDS, next(patience)).stdout, f"{NAME} is up", BOOT_SECONDS
-        )
+        state = wait_until(lambda: self._ssh(ask, BOOT_SECONDS).stdout, f"{NAME} is up", BOOT_SECONDS)
         if state != "running\n":
             failed = self.run(["systemctl", "--failed", "--no-legend", "--plain"]).stdout
             raise VirtualHostError(f"{NAME} is {state.strip()}, not running: {failed}")
 
-    def _ssh(
-        self, argv: Sequence[str], timeout: float, connect: int = CONNECT_SECONDS
-    ) -> subprocess.CompletedProcess[str]:
-        # A connection to a machine that is switched off must end by itself.
-        alive = ["-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=6"]
-        bounds = ["-o", f"ConnectTimeout={connect}", *alive]
+    def _ssh(self, argv: Sequence[str], timeout: float) -> subprocess.CompletedProcess[str]:
+        # A connection to a machine that is switched off must end by itself, and early while it boots.
+        bounds = ["-o", "ConnectTimeout=5", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=6"]
         return subprocess.run(
             [self.ssh_command, "-o", "BatchMode=yes", *bounds, NAME, shlex.join(argv)],
             stdin=subprocess.DEVNULL,

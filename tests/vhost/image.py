@@ -1,4 +1,4 @@
-"""The images of the virtual host; `python -m tests.vhost.image bare bookworm` builds one."""
+"""The images of the virtual host; `python -m tests.vhost.image bare` builds one."""
 
 import shutil
 import subprocess
@@ -25,13 +25,13 @@ SERVER = (
         "openssh-server",
         "ca-certificates",
     ),
-    *("ifupdown", "iproute2", "iputils-ping", "apparmor", "linux-image-amd64", "zstd"),
+    *("ifupdown", "isc-dhcp-client", "iproute2", "iputils-ping", "apparmor", "linux-image-amd64"),
 )
 KVM = (
     *("libvirt-daemon-system", "libvirt-clients", "qemu-system-x86", "qemu-utils", "ovmf", "virtinst"),
     *("dnsmasq-base", "iptables", "bridge-utils"),
 )
-KINDS = {"bare": SERVER, "ready": (*SERVER, *KVM)}
+PACKAGES = {"bare": SERVER, "ready": (*SERVER, *KVM)}
 FILES = {
     "etc/hostname": f"{NAME}\n",
     "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {NAME}\n",
@@ -39,12 +39,6 @@ FILES = {
     "etc/network/interfaces": "auto lo\niface lo inet loopback\n\nauto eth0\niface eth0 inet dhcp\n",
     # systemd's bounds are meant for processors of silicon.
     "etc/systemd/system.conf.d/slow.conf": "[Manager]\nDefaultTimeoutStartSec=10min\n",
-}
-# Settings that packages read while they are installed. All modules in the initrd would take an emulated
-# processor long to unpack, and this machine long to pack.
-SETTINGS = {
-    "etc/initramfs-tools/conf.d/small": "MODULES=list\n",
-    "usr/share/initramfs-tools/modules.d/vhost": "virtio_pci\nvirtio_blk\next4\n",
 }
 # They would reach for the mirror and hold apt's lock at a time of their own choosing.
 MASKED = ("apt-daily.timer", "apt-daily-upgrade.timer")
@@ -57,31 +51,27 @@ READY = (
 )
 
 
-def packages(kind: str, suite: str) -> tuple[str, ...]:
-    """Name the packages of a kind; a server has the DHCP client that its release's installer gives it."""
-    return (*KINDS[kind], "isc-dhcp-client" if suite == "bookworm" else "dhcpcd-base")
-
-
-def path(kind: str, suite: str = debian.SUITE) -> Path:
+def path(kind: str) -> Path:
     """Where the image of this recipe is, built or not."""
     machine = (*qemu.MACHINE, *qemu.NETWORK, *qemu.NIC, qemu.KERNEL_ARGS)
-    made_by = digest(suite, Path(__file__), Path(debian.__file__), *machine, root.path().name)
-    return cache("vhost") / f"{suite}-{kind}-{made_by}"
+    made_by = digest(debian.SUITE, Path(__file__), Path(debian.__file__), *machine, root.path().name)
+    return cache("vhost") / f"{kind}-{made_by}"
 
 
-def build(kind: str, suite: str = debian.SUITE) -> Path:
-    """Make the image `bare` or `ready` of a release unless it is there; needs root and the mirror.
+def build(kind: str) -> Path:
+    """Make the image `bare` or `ready` unless it is there; needs root and the mirror.
 
     It is a folder: the disk of a machine that has booted, that machine's saved memory, its kernel and
     initrd, and the keys of both sides.
     """
-    return build_once(path(kind, suite), lambda folder: _make(folder, kind, suite))
+    root.build()
+    return build_once(path(kind), lambda folder: _make(folder, kind))
 
 
-def _make(folder: Path, kind: str, suite: str) -> None:
+def _make(folder: Path, kind: str) -> None:
     system = folder / "root"
     folder.mkdir()
-    debian.bootstrap(system, packages(kind, suite), suite, SETTINGS)
+    debian.bootstrap(system, PACKAGES[kind])
     _configure(system, make_key(folder / "key"))
     if kind == "ready":
         shutil.copytree(
@@ -103,26 +93,8 @@ def _configure(system: Path, public_key: str) -> None:
         (system / name).write_text(text)
     (system / "root/.ssh").mkdir(mode=0o700, exist_ok=True)
     (system / "root/.ssh/authorized_keys").write_text(public_key)
-    if (system / "usr/lib/openssh/sshd-session").exists():
-        # From 9.8 on, sshd shuts out who breaks off connections, as the tests do while it is booting.
-        (system / "etc/ssh/sshd_config.d/vhost.conf").write_text("PerSourcePenalties no\n")
     for unit in MASKED:
         (system / "etc/systemd/system" / unit).symlink_to("/dev/null")
-    # Newer than /usr: its packages have made all that systemd would make anew at the first boot.
-    for name in ("etc", "var"):
-        (system / name / ".updated").touch()
-    _disable_stubs(system / "etc/apparmor.d")
-
-
-def _disable_stubs(profiles: Path) -> None:
-    """Disable the profiles that confine nothing: Debian 13 has a hundred, for browsers and the like.
-
-    An emulated processor would take a minute to compile them.
-    """
-    for profile in profiles.glob("*"):
-        if profile.is_file() and "flags=(unconfined)" in profile.read_text():
-            (profiles / "disable").mkdir(exist_ok=True)
-            (profiles / "disable" / profile.name).symlink_to(f"/etc/apparmor.d/{profile.name}")
 
 
 def _make_disk(system: Path, disk: Path) -> None:
@@ -149,4 +121,4 @@ def _boot_and_save(folder: Path, kind: str) -> None:
 
 
 if __name__ == "__main__":
-    print(build(*sys.argv[1:]))  # noqa: T201 (it talks to a person at a terminal)
+    print(build(sys.argv[1]))  # noqa: T201 (it talks to a person at a terminal)

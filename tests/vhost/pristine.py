@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.lab import debian
 from tests.lab.cache import cache, claim_folder
 from tests.netlab.lan import Lan
 from tests.vhost import image, selinux
@@ -16,13 +15,10 @@ from tests.vhost.qemu import program
 
 
 @contextlib.contextmanager
-def pristine(kind: str, suite: str = debian.SUITE) -> Iterator[VirtualHost]:
-    """Give a running `bare`, `ready` or `selinux` host on a throw-away disk; builds its image if need be.
-
-    The last there is of `debian.SUITE` alone.
-    """
+def pristine(kind: str) -> Iterator[VirtualHost]:
+    """Give a running `bare`, `ready` or `selinux` host on a throw-away disk; builds its image if need be."""
     labelled = kind == "selinux"
-    built = selinux.build() if labelled else image.build(kind, suite)
+    built = selinux.build() if labelled else image.build(kind)
     machine = selinux.SelinuxHost if labelled else VirtualHost
     with _disk(built) as disk:
         host = machine(built, disk.parent, disk, "qcow2")

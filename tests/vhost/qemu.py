@@ -18,15 +18,13 @@ from tests.vhost import keeper
 
 # One processor: emulated SVM loses, once in a while, the interrupt by which one processor asks another. KVM
 # does so when a VM ends (kvm_destroy_vm, on_each_cpu), and then the first waited for ever.
-# Without 57-bit addresses, as their fifth level of page tables takes the emulation longer to walk.
 MACHINE = (
-    *("-machine", "q35", "-accel", "tcg", "-cpu", "max,la57=off", "-smp", "1", "-m", "3072"),
+    *("-machine", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", "3072"),
     *("-nodefaults", "-display", "none", "-device", "virtio-rng-pci"),
 )
 # When the machine underneath is busy, Linux takes the TSC for broken and turns to the HPET, which QEMU's main
 # thread emulates: guests under KVM then come to a standstill. The TSC is as good as QEMU's own clock.
-# What keeps processes apart that guess at each other's secrets costs time, and nobody but the tests is there.
-KERNEL_ARGS = "root=/dev/vda rw net.ifnames=0 console=ttyS0 tsc=reliable mitigations=off"
+KERNEL_ARGS = "root=/dev/vda rw net.ifnames=0 console=ttyS0 tsc=reliable"
 NIC = ("-device", "virtio-net-pci,netdev=user,romfile=")
 # 0: the system picks a free port. Without IPv6, which would lead nowhere here.
 NETWORK = ("-netdev", "user,id=user,ipv6=off,hostfwd=tcp:127.0.0.1:0-:22")
@@ -83,8 +81,7 @@ class Qemu:
             *(*enter, *program("qemu-system-x86_64"), *firmware(), *MACHINE, *network, *NIC),
             *("-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd.img")),
             *("-append", KERNEL_ARGS, "-serial", f"file:{console}"),
-            # Unsafe where this machine's own power is cut; what a killed QEMU was given, this kernel has.
-            *("-drive", f"if=virtio,file={disk},format={disk_format},cache=unsafe"),
+            *("-drive", f"if=virtio,file={disk},format={disk_format}"),
             *("-chardev", "stdio,id=qmp,signal=off", "-mon", "chardev=qmp,mode=control"),
             *more,
         ]

@@ -14,7 +14,7 @@ from tests.vhost.host import VirtualHost
 from tests.vhost.qemu import KERNEL_ARGS, Qemu
 
 PACKAGES = (
-    *(name for name in image.packages("ready", debian.SUITE) if name != "apparmor"),
+    *(name for name in image.PACKAGES["ready"] if name != "apparmor"),
     *("selinux-basics", "selinux-policy-default", "policycoreutils-python-utils"),
 )
 POLICY = Path(__file__).with_suffix(".cil")
@@ -42,13 +42,14 @@ def path() -> Path:
 
 def build() -> Path:
     """Make the image unless it is there; it is a folder like the others'."""
+    root.build()
     return build_once(path(), _make)
 
 
 def _make(folder: Path) -> None:
     system = folder / "root"
     folder.mkdir()
-    debian.bootstrap(system, PACKAGES, files=image.SETTINGS)
+    debian.bootstrap(system, PACKAGES)
     image._configure(system, make_key(folder / "key"))
     boot = guest.BOOT.relative_to("/")
     shutil.copytree(root.build() / boot, system / boot, dirs_exist_ok=True)
