@@ -29,7 +29,7 @@ CHANGES: tuple[tuple[object, str], ...] = (
     (libvirt.virDomain, "managedSaveRemove"),
     (libvirt.virDomain, "undefineFlags"),
     (libvirt.virDomain, "snapshotCreateXML"),
-    (steps, "remove_files"),
+    (steps, "remove_logs"),
 )
 
 

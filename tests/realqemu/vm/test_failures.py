@@ -12,7 +12,7 @@ from tests.realqemu.vm.world import World
 
 DELETING = [
     f"{when} {change}"
-    for change in ("destroy", "undefineFlags", "delete", "remove_files")
+    for change in ("destroy", "undefineFlags", "delete", "remove_logs")
     for when in FAILING
 ]
 DISK_GONE = DELETING.index("after delete")

@@ -20,8 +20,8 @@ def backward(*steps: tuple[str, ...]) -> list[str]:
 
 
 CREATE = forward("createXML", "defineXML", "setAutostart", "create")
-UNDO_CREATE = backward(("destroy", "remove_files"), ("setAutostart",), ("undefineFlags",), ("delete",))
-DELETE = forward("destroy", "undefineFlags", "delete", "remove_files")
+UNDO_CREATE = backward(("destroy", "remove_logs"), ("setAutostart",), ("undefineFlags",), ("delete",))
+DELETE = forward("destroy", "undefineFlags", "delete", "remove_logs")
 DISK_GONE = DELETE.index("after delete")
 UNDEFINE = forward("undefineFlags")
 REDEFINE = backward(("defineXML", "setAutostart", *["snapshotCreateXML"] * 3))
