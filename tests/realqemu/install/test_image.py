@@ -78,7 +78,7 @@ def test_an_image_from_a_server_becomes_the_base_of_a_vm(
         ("/etc/shadow", "/etc/shadow"),
         ("../../../../etc/shadow", "/etc/shadow"),
         (SHADOW_BY_JSON, "/etc/shadow"),
-        ("nbd://192.0.2.7/disk", "nbd:/+192.0.2.7/disk"),
+        ("nbd://192.0.2.7/disk", r"something else \(it lies on what is reached over a network"),
     ],
 )
 def test_an_image_that_reaches_outside_the_pools_is_refused_however_deep(
@@ -91,7 +91,7 @@ def test_an_image_that_reaches_outside_the_pools_is_refused_however_deep(
     before = world.state()
 
     for image in ("middle.qcow2", "top.qcow2"):
-        with pytest.raises(kk.InvalidSpec, match=f"image: .* on top of {named}, in no active pool"):
+        with pytest.raises(kk.InvalidSpec, match=f"image: .* on top of .*{named}.*, in no active pool"):
             kk.plan_vm(host, kk.VMSpec(name="web1", image=image))
     assert world.state() == before
 

@@ -11,9 +11,7 @@ from tests.realqemu.vm.faults import CREATING, FAILING, Points, fail, nothing
 from tests.realqemu.vm.world import World
 
 DELETING = [
-    f"{when} {change}"
-    for change in ("destroy", "undefineFlags", "delete", "remove_logs")
-    for when in FAILING
+    f"{when} {change}" for change in ("destroy", "undefineFlags", "delete", "remove_logs") for when in FAILING
 ]
 DISK_GONE = DELETING.index("after delete")
 
