@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
@@ -94,7 +95,14 @@ def printed_address(log: Path, process: subprocess.Popen[bytes]) -> str:
 
 
 def answer(address: str) -> str:
-    """Give the page at an address of this machine."""
+    """Give the page at an address of this machine; a server may print the address before it listens."""
+    host, port = urlsplit(address).hostname, urlsplit(address).port
+
+    def listens() -> bool:
+        with socket.socket() as tried:
+            return tried.connect_ex((host, port)) == 0
+
+    wait_until(listens, f"a server listens at {host}:{port}", SECONDS)
     with urlopen(address, timeout=SECONDS) as page:  # noqa: S310 (it begins with http)
         return str(page.read().decode())
 

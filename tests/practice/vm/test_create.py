@@ -131,7 +131,7 @@ def test_an_image_that_reaches_outside_the_pools_is_refused_however_deep(host: k
     before = state(host)
 
     for image in ("middle.qcow2", "top.qcow2"):
-        with pytest.raises(kk.InvalidSpec, match=r"image: .* on top of /etc/shadow, in no active pool"):
+        with pytest.raises(kk.InvalidSpec, match=r"image: .* on top of .*/etc/shadow, in no active pool"):
             kk.plan_vm(host, kk.VMSpec(name="web1", image=image))
     assert kk.plan_vm(host, kk.VMSpec(name="web1", image="within.qcow2")).steps
     assert state(host) == before
