@@ -19,8 +19,10 @@ from tests.lab.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
+STARTED = "() => window.jupyterapp?.shell && window.jupyterapp.commands.hasCommand('docmanager:open')"
 # Without the question whether to save.
-CLOSE_ALL = """() => {
+CLOSE_ALL = """async () => {
+    await window.jupyterapp.restored;
     for (const widget of [...window.jupyterapp.shell.widgets('main')]) widget.dispose();
 }"""
 OPEN = "path => window.jupyterapp.commands.execute('docmanager:open', { path })"
@@ -138,7 +140,7 @@ def wait_for_kernel(page: Page) -> None:
 def open_lab(page: Page, server: Server) -> None:
     """Load JupyterLab, which takes longer than most tests, and leave nothing open in it."""
     page.goto(server.url("lab"))
-    page.wait_for_function("async () => window.jupyterapp && (await window.jupyterapp.restored, true)")
+    page.wait_for_function(STARTED)  # it takes an async function's promise for an answer, so none is given
     page.evaluate(CLOSE_ALL)
 
 

@@ -13,6 +13,7 @@ from tests.browser.conftest import Picture
 from tests.browser.lab import Server, open_runbook, run, wait_for_kernel
 from tests.lab.fixtures import lab
 from tests.lab.lab import Lab
+from tests.lab.waiting import wait_until
 from tests.realqemu.vm.world import ASKS, PROMPT, READY, World
 
 __all__ = ["lab"]
@@ -112,7 +113,7 @@ def copy_and_paste(console: Locator, page: Page) -> None:
     assert line
     page.mouse.dblclick(line["x"] + 20, line["y"] + line["height"] / 2)
     page.keyboard.press("Control+Shift+C")
-    page.wait_for_function("async () => await navigator.clipboard.readText() === 'copy2me'")
+    wait_until(lambda: page.evaluate("navigator.clipboard.readText()") == "copy2me", "the copied text")
     page.evaluate("navigator.clipboard.writeText('echo pasted$((2+2))')")
     page.keyboard.press("Control+Shift+V")
     expect(console.locator(".xterm-rows")).to_contain_text("echo pasted$((2+2))")
