@@ -41,7 +41,7 @@ run-%: .venv/stamp ## Run a runbook without a person, such as run-10-check-host 
 	@$(BIN)/kvmkit run $* --uri '$(URI)' $(PARAMETERS)
 
 test: test-system .venv/stamp $(XTERM) ## Set up what is missing, then run every test tier that this machine allows
-	$(BIN)/python tests/run.py
+	$(BIN)/python -m tests.run
 
 soak: test-system .venv/stamp $(XTERM) ## Repeat tiers while the processors are busy, and count what fails: ROUNDS=10 TIERS="browser netlab"
 	$(BIN)/python -m tests.soak $(ROUNDS) $(TIERS)

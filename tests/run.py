@@ -1,6 +1,6 @@
 """Runs every test tier that this machine allows, and says at the end what was left out and why.
 
-`make test` runs all of them; `.venv/bin/python tests/run.py unit nbval` runs those two.
+`make test` runs all of them; `.venv/bin/python -m tests.run unit nbval` runs those two.
 """
 
 import contextlib
@@ -16,6 +16,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree as ET
+
+from tests.bench.stale import benchmarks_note
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "tests"
@@ -241,7 +243,8 @@ def main(names: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     start = time.monotonic()
     results = run_tiers(named(names))
-    print(f"== What was tested\n{summary(results, time.monotonic() - start)}\n{compared_cells()}", flush=True)
+    notes = filter(None, (compared_cells(), benchmarks_note()))
+    print("== What was tested", summary(results, time.monotonic() - start), *notes, sep="\n", flush=True)
     return any(result.outcome == "FAILED" for result in results)
 
 

@@ -54,7 +54,7 @@ def test_the_hook_refuses_a_commit_that_lint_would_not_pass(
 
 
 def test_tiers_are_run_by_their_names() -> None:
-    done = written.run(".venv/bin/python tests/run.py unit nbval", "nonsense")
+    done = written.run(".venv/bin/python -m tests.run unit nbval", "nonsense")
 
     assert done.returncode != 0
     assert "no such tier: nonsense; there are" in done.stdout + done.stderr
