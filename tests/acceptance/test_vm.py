@@ -42,8 +42,6 @@ def test_a_vm_runs_under_kvm_and_leaves_nothing(ready: VirtualHost, tmp_path: Pa
         tmp_path,
         uri=ready.uri,
         vm_name="web1",
-        media="",
-        shutdown_seconds=300,
         confirm=kk.plan_undefine(host, "web1", delete_storage=True).id,
     )
     assert kk.vms(host).empty

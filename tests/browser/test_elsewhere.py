@@ -44,7 +44,7 @@ def test_voila_applies_nothing_until_somebody_clicks(
 
 def test_voila_runs_no_verb_until_somebody_clicks(server: Server, practice_host: kk.Host, page: Page) -> None:
     page.goto(server.url("voila/render/50-manage-vms.ipynb"))
-    # At the first verb of a cell.
+    # At the gate of the plan to delete.
     expect(page.get_by_text("There was an error when executing cell")).to_be_visible()
     assert kk.history(practice_host).empty
 

@@ -11,8 +11,11 @@ PACKAGES = (
     *("dnsmasq-base", "iptables", "iproute2", "iputils-ping", "openssh-server"),
     *("network-manager", "ifupdown", "isc-dhcp-client", "netplan.io", "bridge-utils"),
     # What guests boot. Not the cloud kernel: it lacks AHCI, and so the CD drive of a q35 machine.
-    *("linux-image-amd64", "busybox-static", "cpio", "grub-rescue-pc"),
+    *("linux-image-amd64", "busybox-static", "cpio", "zstd", "grub-rescue-pc"),
 )
+
+# Debian makes an initial RAM disk for each kernel, which nothing here boots: a small one is made sooner.
+FILES = {"etc/initramfs-tools/conf.d/small": "MODULES=list\n"}
 
 
 def path() -> Path:
@@ -33,7 +36,7 @@ def build() -> Path:
 
 
 def _make(root: Path) -> None:
-    debian.bootstrap(root, PACKAGES)
+    debian.bootstrap(root, PACKAGES, files=FILES)
     guest.install(root)
 
 

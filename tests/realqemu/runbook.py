@@ -1,5 +1,7 @@
 """Runbooks as they are, by papermill, on `qemu:///system`, which is a lab's where they run."""
 
+import contextlib
+import json
 import os
 import re
 import subprocess
@@ -24,6 +26,19 @@ class Runbook:
         self._output = folder / f"{name}.ipynb"
         self._parameters = {"uri": URI} | parameters
 
+    def stops_with(self) -> str:
+        """Run it without consent; the name of the error with which it stops, if any."""
+        self._output.parent.mkdir(exist_ok=True)
+        with contextlib.suppress(subprocess.CalledProcessError):
+            self._run(self._parameters)
+        outputs = [
+            out
+            for cell in nbformat.read(self._output, as_version=4).cells
+            for out in cell.get("outputs", ())
+            if out.output_type == "error"
+        ]
+        return "".join(out.ename for out in outputs)
+
     def run_to_the_gate(self) -> str:
         """Run it without consent; the plan's id, from the message with which it stops."""
         with pytest.raises(subprocess.CalledProcessError):
@@ -43,8 +58,7 @@ class Runbook:
 
     def _run(self, parameters: dict[str, object]) -> None:
         argv = [sys.executable, "-m", "papermill", str(self._source), str(self._output), "--no-progress-bar"]
-        for name, value in parameters.items():
-            argv += ["-p", name, str(value)]
+        argv += ["--parameters_yaml", json.dumps(parameters)]  # JSON is YAML, too
         subprocess.run(
             self._lab.local(argv),
             env=os.environ | {"IPYTHONDIR": str(self._output.parent / "ipython")},
