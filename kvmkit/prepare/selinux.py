@@ -14,7 +14,7 @@ from kvmkit.host import Host
 from kvmkit.plan import Plan, Step
 from kvmkit.prepare.files import diff, edit_file, edited, write_file
 from kvmkit.prepare.root import as_root
-from kvmkit.prepare.selinux_steps import CONFIG, State, in_use, read_state
+from kvmkit.prepare.selinux_steps import CONFIG, Folder, State, in_use, read_state
 from kvmkit.spec import Spec
 
 __all__ = ["SELinuxSpec", "plan_selinux"]
@@ -23,6 +23,10 @@ RELABEL = "/.autorelabel"
 FOLDER = re.compile(r"(/[\w.+-]+)+")
 # Files there have no labels of their own: a boolean lets VMs use all of them (virt_selinux(8)).
 BOOLEANS = {"nfs": "virt_use_nfs", "nfs4": "virt_use_nfs", "cifs": "virt_use_samba", "smb2": "virt_use_samba"}
+# What the policy says of files without a purpose, and of what VMs use. All other types are for others, who
+# would lose access: with virt_image_t on /root, sshd may not read the authorized_keys there.
+UNCLAIMED = ("default_t", "unlabeled_t", "mnt_t", "var_t", "var_lib_t", "")
+OF_VMS = ("virt_image_t", "svirt_image_t", "virt_content_t", "virt_var_lib_t")
 
 
 def _folders(value: str) -> str:
@@ -81,7 +85,7 @@ def plan_selinux(host: Host, spec: SELinuxSpec) -> Plan:
     Raises
     ------
     InvalidSpec
-        There is no such folder.
+        There is no such folder, or the policy has another purpose for files in it, as for homes.
     Unsupported
         The host has no SELinux, no semanage, or you no rights there.
 
@@ -104,6 +108,9 @@ def plan_selinux(host: Host, spec: SELinuxSpec) -> Plan:
     missing = sorted(set(spec.folders.split()) - {folder.path for folder in state.folders})
     if missing:
         raise InvalidSpec({"folders": f"{missing[0]!r}: {host.uri} has no such folder"})
+    taken = [] if not spec.folders else [folder for folder in state.folders if _taken(spec, folder)]
+    if taken:
+        raise InvalidSpec({"folders": f"{taken[0].path!r}: {_why_not(spec, taken[0])}"})
     plan = _plan(host.uri, spec, state)
     rules = any(step.action == "selinux-label" and step.args["rule"] for step in plan.steps)
     if rules and root.run(["sh", "-c", "command -v semanage"], ok=False).exit_code:
@@ -118,9 +125,28 @@ def _pool_folders(facts: Facts) -> list[str]:
     return [str(pool.folder) for pool in facts.pools if FOLDER.fullmatch(str(pool.folder))]
 
 
+def _taken(spec: SELinuxSpec, folder: Folder) -> list[str]:
+    """List the types that the policy has for files in a folder which serve somebody else than VMs."""
+    return (
+        []
+        if folder.filesystem in BOOLEANS
+        else sorted(folder.purposes.difference(UNCLAIMED, OF_VMS, [spec.label]))
+    )
+
+
+def _why_not(spec: SELinuxSpec, folder: Folder) -> str:
+    types = ", ".join(_taken(spec, folder)[:3])
+    return f"by the policy its files are for others ({types}), who would lose them: move disks elsewhere"
+
+
 def _plan(uri: str, spec: SELinuxSpec, state: State) -> Plan:
     steps = [*_label_steps(spec, state)] if state.mode != "Disabled" else []
     boot, notes = spec.mode, [*_costs(spec)]
+    notes += [
+        f"no labels in {folder.path}: {_why_not(spec, folder)}"
+        for folder in state.folders
+        if _taken(spec, folder)
+    ]
     if state.mode == "Disabled" and spec.mode == "enforcing":
         boot = "permissive"
         notes.append(
@@ -155,6 +181,8 @@ def _costs(spec: SELinuxSpec) -> Iterator[str]:
 
 def _label_steps(spec: SELinuxSpec, state: State) -> Iterator[Step]:
     for folder in state.folders:
+        if _taken(spec, folder):
+            continue
         if boolean := BOOLEANS.get(folder.filesystem):
             title = f"let VMs use {folder.filesystem}: setsebool -P {boolean} on"
             yield Step(action="selinux-boolean", title=title, undo="off again", args={"name": boolean})

@@ -13,10 +13,12 @@ by_policy() {
         restorecon -0 -f - "$@"
 }
 
-# state FOLDER: its file system, the policy's label for it, the labels there, and how many the policy would change.
+# state FOLDER: its file system, the policy's label for it and for all that is in it, the labels that files there
+# have, and how many of them the policy would change.
 state() {
     say "filesystem $(stat -f -c %T "$1")"
     say "policy $(matchpathcon -n "$1")"
+    find "$1" -xdev -print0 | xargs -0 -r matchpathcon -n -- | sort -u | sed 's/^/purpose /'
     find "$1" -xdev -printf '%Z %p\0' | escaped | sed 's/^/label /'
     say "wrong $(by_policy "$1" -nv | grep -c '^Would relabel ')"
 }

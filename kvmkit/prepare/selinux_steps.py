@@ -29,6 +29,9 @@ class Folder:
     path: str
     filesystem: str = ""
     policy: str = ""
+    """The type that the policy gives the folder."""
+    purposes: set[str] = field(default_factory=set)
+    """The types that the policy gives the folder and the files in it, whatever they have now."""
     labels: dict[str, str] = field(default_factory=dict)
     wrong: int = 0
 
@@ -83,6 +86,8 @@ def _folder(path: str, lines: Sequence[str]) -> Folder:
             found.filesystem = rest
         elif word == "policy":
             found.policy = type_of(rest)
+        elif word == "purpose":
+            found.purposes.add(type_of(rest))
         elif word == "wrong":
             found.wrong = int(rest)
     return found

@@ -85,7 +85,7 @@ def stopped_at(name: str, uri: str, /, **parameters: Any) -> str:
 
 def test_the_life_of_a_vm(world: World) -> None:
     before = world.state()
-    life = {"kernel": world.lab.kernel, "initrd": world.lab.initrd, "kernel_args": CONSOLE}
+    life: dict[str, Any] = {"kernel": world.lab.kernel, "initrd": world.lab.initrd, "kernel_args": CONSOLE}
     life |= {"boot_text": READY, "boot_seconds": 180, "shutdown_seconds": 120}
     page, uri = "02-life-of-a-vm", world.host.uri
 

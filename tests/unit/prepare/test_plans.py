@@ -44,7 +44,7 @@ def service_of(capture: str) -> kk.Plan:
 
 
 def selinux_of(mode: str) -> kk.Plan:
-    folder = Folder("/srv/vms", "xfs", "var_t", {"/srv/vms": "system_u:object_r:var_t:s0"})
+    folder = Folder("/srv/vms", "xfs", "var_t", {"var_t"}, {"/srv/vms": "system_u:object_r:var_t:s0"})
     return selinux._plan(
         "kvm1", kk.SELinuxSpec.model_validate({"mode": mode}), State("Enforcing", [folder], {}, SELINUX)
     )

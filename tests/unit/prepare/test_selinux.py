@@ -17,12 +17,13 @@ from kvmkit.prepare.selinux_steps import Folder, State, _script, in_use, parse_s
 
 CONFIG = b"# SELINUX= can take one of these three values:\nSELINUX=enforcing\nSELINUXTYPE=targeted\n"
 IMAGES = "/var/lib/libvirt/images"
-GOOD = Folder(IMAGES, "xfs", "virt_image_t", {IMAGES: "system_u:object_r:virt_image_t:s0"})
+GOOD = Folder(IMAGES, "xfs", "virt_image_t", {"virt_image_t"}, {IMAGES: "system_u:object_r:virt_image_t:s0"})
 USER = "unconfined_u:object_r:user_home_t:s0"
 WRONG = Folder(
     "/srv/vms",
     "xfs",
     "var_t",
+    {"var_t"},
     {
         "/srv/vms": "system_u:object_r:var_t:s0",
         "/srv/vms/web1.qcow2": USER,
@@ -71,6 +72,29 @@ def test_a_rule_of_somebodys_is_given_back_by_undo() -> None:
     found = State("Enforcing", [WRONG], {"/srv/vms(/.*)?": "var_t"}, CONFIG)
 
     assert plan(found).steps[0].args["rule_before"] == "var_t"
+
+
+# synthetic: what matchpathcon says of such folders, by the targeted policy's file_contexts.
+@pytest.mark.parametrize(
+    ("path", "purposes"),
+    [
+        ("/root", {"admin_home_t", "ssh_home_t"}),
+        ("/home/ann/isos", {"user_home_t"}),
+        ("/home", {"home_root_t", "user_home_dir_t"}),
+        ("/var", {"var_t", "var_log_t", "cron_spool_t"}),
+        ("/var/www/images", {"httpd_sys_content_t"}),
+        ("/opt", {"usr_t", "bin_t"}),
+        ("/srv/share", {"samba_share_t"}),
+        ("/var/spool/isos", {"var_spool_t"}),
+    ],
+)
+def test_a_folder_of_somebody_else_is_never_labelled(path: str, purposes: set[str]) -> None:
+    pool = Folder(path, "xfs", min(purposes), purposes, {f"{path}/cd.iso": USER}, wrong=1)
+    planned = plan(state(GOOD, pool, mode="Permissive"))
+
+    assert "selinux-label" not in actions(planned)
+    [note] = [note for note in planned.notes if path in note]
+    assert f"no labels in {path}: by the policy its files are for others ({min(purposes)}" in note
 
 
 @pytest.mark.parametrize(("filesystem", "boolean"), [("nfs", "virt_use_nfs"), ("smb2", "virt_use_samba")])
@@ -143,7 +167,8 @@ STUBS = {
         "xargs -0 -I FILE echo Would relabel FILE from system_u:object_r:x_t:s0 to system_u:object_r:var_t:s0"
     ),
     # The real one, which knows no labels here.
-    "find": """folder=$1 format=$4
+    "find": """[ "$3" = -print0 ] && exec /usr/bin/find "$@"
+folder=$1 format=$4
 print() {
     format=$(printf %s "$format" | sed "s/%Z/$1/") && shift && /usr/bin/find "$folder" "$@" -printf "$format"
 }
@@ -181,6 +206,7 @@ def test_the_script_prints_what_is_parsed(stubbed: Root, images: Path) -> None:
     assert (seen.path, seen.policy, seen.wrong) == (str(images), "var_t", 2)
     assert seen.labels[f"{images}/a b"] == "system_u:object_r:x_t:s0"
     assert set(seen.labels) == {str(images), f"{images}/a b", f"{images}/runs.qcow2"}
+    assert seen.purposes == {"var_t"}
     assert seen.filesystem
 
 
