@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+TABS = 8
+"""How many pages are looked at side by side."""
+
 
 class Quiet(SimpleHTTPRequestHandler):
     """Serves files, and does not tell of each."""
@@ -30,25 +33,36 @@ def site(pages: Path) -> Iterator[str]:
 
 def test_no_page_asks_another_server_or_complains(pages: Path, site: str, page: Page) -> None:
     found: list[str] = []
+    context = page.context
 
     def only_here(route: Route) -> None:
         if urlsplit(route.request.url).netloc == urlsplit(site).netloc:
             route.continue_()
         else:
-            found.append(f"{page.url} asks for {route.request.url}")
+            found.append(f"{route.request.frame.url} asks for {route.request.url}")
             route.abort()
 
-    page.route("**/*", only_here)
-    page.on("websocket", lambda socket: found.append(f"{page.url} opens {socket.url}"))
-    page.on("pageerror", lambda error: found.append(f"{page.url}: {error}"))
-    page.on("response", lambda got: found.append(f"{got.status} {got.url}") if not got.ok else None)
-    page.on(
-        "console", lambda said: found.append(f"{page.url}: {said.text}") if said.type == "error" else None
+    context.route("**/*", only_here)
+    context.on("weberror", lambda error: found.append(f"{error.page and error.page.url}: {error.error}"))
+    context.on("response", lambda got: found.append(f"{got.status} {got.url}") if not got.ok else None)
+    context.on(
+        "console",
+        lambda said: (
+            found.append(f"{said.page and said.page.url}: {said.text}") if said.type == "error" else None
+        ),
     )
+    # A page is idle half a second after its last request: several wait at once.
+    tabs = [page, *(context.new_page() for _ in range(TABS - 1))]
+    for tab in tabs:
+        tab.on("websocket", lambda socket: found.append(f"a page opens {socket.url}"))
     names = sorted(str(path.relative_to(pages)) for path in pages.rglob("*.html"))
-    for name in names:
-        page.goto(f"{site}/{name}", wait_until="networkidle")
-        page.evaluate("() => Promise.all([...document.images].map(image => image.decode()))")
+    for first in range(0, len(names), TABS):
+        opened = list(zip(tabs, names[first:], strict=False))
+        for tab, name in opened:
+            tab.goto(f"{site}/{name}")
+        for tab, _name in opened:
+            tab.wait_for_load_state("networkidle")
+            tab.evaluate("() => Promise.all([...document.images].map(image => image.decode()))")
 
     assert "index.html" in names
     assert not found
