@@ -124,7 +124,7 @@ class FreshMachine:
             text=True,
         )
         try:
-            with self.log.open("a") as log:
+            with self.log.open("a", buffering=1) as log:
                 log.write(f"$ {' '.join(argv)}\n")
                 address = self._address(process, log)
             urllib.request.urlopen(address, timeout=60).close()  # noqa: S310 (on 127.0.0.1)
