@@ -12,7 +12,6 @@ What the commands print goes to build/fresh/SUITE-AS.log.
 
 import os
 import re
-import select
 import shutil
 import subprocess
 import sys
@@ -21,10 +20,10 @@ import time
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
 
 from tests.lab import debian
 from tests.lab.cache import build_once, cache, digest
+from tests.lab.waiting import wait_until
 from tests.run import ROOT
 
 PACKAGES = ("make", "ca-certificates", "git")
@@ -116,35 +115,29 @@ class FreshMachine:
         """Run `make lab` until the address that it prints answers; the seconds that took."""
         begin = time.monotonic()
         argv = ["make", "lab", "LAB_ARGS=--no-browser"]
-        process = subprocess.Popen(
-            self.command(argv, self.user, self.home),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        with self.log.open("a") as log:
+            log.write(f"$ {' '.join(argv)}\n")
+            log.flush()
+            before = self.log.stat().st_size
+            process = subprocess.Popen(
+                self.command(argv, self.user, self.home),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+        def address() -> re.Match[str] | None:
+            assert process.poll() is None, "`make lab` ended before it printed an address"
+            return ADDRESS.search(self.log.read_text(errors="replace")[before:])
+
         try:
-            with self.log.open("a", buffering=1) as log:
-                log.write(f"$ {' '.join(argv)}\n")
-                address = self._address(process, log)
-            urllib.request.urlopen(address, timeout=60).close()  # noqa: S310 (on 127.0.0.1)
+            found = wait_until(address, "the address that `make lab` prints", LAB_BOUND)
+            assert found
+            urllib.request.urlopen(found[0], timeout=60).close()  # noqa: S310 (on 127.0.0.1)
             return time.monotonic() - begin
         finally:
             process.kill()
             process.wait(60)
-
-    @staticmethod
-    def _address(process: "subprocess.Popen[str]", log: TextIO) -> str:
-        assert process.stdout
-        deadline = time.monotonic() + LAB_BOUND
-        while select.select([process.stdout], [], [], max(0, deadline - time.monotonic()))[0]:
-            line = process.stdout.readline()
-            log.write(line)
-            if found := ADDRESS.search(line):
-                return found[0]
-            if not line:
-                raise AssertionError("`make lab` ended before it printed an address")
-        raise AssertionError(f"`make lab` printed no address within {LAB_BOUND} s")
 
     def test(self) -> tuple[int, float]:
         """Run `make test`; its exit code and seconds."""
