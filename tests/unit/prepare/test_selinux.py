@@ -79,7 +79,7 @@ def test_a_rule_of_somebodys_is_given_back_by_undo() -> None:
     ("path", "purposes"),
     [
         ("/root", {"admin_home_t", "ssh_home_t"}),
-        ("/home/ann/isos", {"user_home_t"}),
+        ("/export/isos", {"user_home_t"}),
         ("/home", {"home_root_t", "user_home_dir_t"}),
         ("/var", {"var_t", "var_log_t", "cron_spool_t"}),
         ("/var/www/images", {"httpd_sys_content_t"}),
