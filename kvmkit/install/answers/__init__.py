@@ -20,6 +20,9 @@ from kvmkit.install.spec import InstallSpec
 
 __all__ = ["Answers", "Kind", "render"]
 
+LONGEST = 2**20
+"""Bytes of a file of answers: what is larger is something else."""
+
 Kind = Literal["kickstart", "preseed", "autoinstall", "cloud-init"]
 
 
@@ -120,7 +123,14 @@ def render(kind: Kind, install: InstallSpec, vm_name: str, tree_release: str = "
 
 def _read(path: str) -> str:
     try:
-        return Path(path).expanduser().read_text(encoding="utf-8")
+        file = Path(path).expanduser()
+        if file.exists() and not file.is_file():
+            raise InvalidSpec({"answers_file": f"{path!r}: it is no file"})
+        with file.open("rb") as opened:
+            content = opened.read(LONGEST + 1)
+        if len(content) > LONGEST:
+            raise InvalidSpec({"answers_file": f"{path!r}: it is larger than {LONGEST // 2**20} MiB"})
+        return content.decode()
     except OSError as error:
         raise InvalidSpec({"answers_file": f"{path!r}: {error.strerror}, on this machine"}) from None
     except UnicodeDecodeError:

@@ -9,10 +9,11 @@ import shutil
 import sysconfig
 from collections.abc import Iterator
 from ipaddress import IPv4Interface
+from pathlib import Path
 from shlex import quote
 from tempfile import TemporaryDirectory
 
-from kvmkit.commands import NOT_FOUND, Local
+from kvmkit.commands import NOT_FOUND, Local, Result
 from kvmkit.errors import InvalidSpec
 from kvmkit.install.answers.checked import Checked
 from kvmkit.install.answers.setup import allow_keys, allow_sudo
@@ -26,7 +27,10 @@ SECTION_WORDS = (
     *("%post", "%pre", "%pre-install", "%traceback"),
 )
 """A line of a script that begins with one of them ends the script, or has a file read."""
+APPEND = "%ksappend"
 FAULT = re.compile(r"line (\d+) of the kickstart file:\s*(.*)")
+WARNING = re.compile(r"^warning of line (\d+): (.*)$", re.MULTILINE)
+HOOK = Path(__file__).with_name("hook")
 
 
 def kickstart(want: Wanted, release: str) -> str:
@@ -137,31 +141,48 @@ def check(text: str, release: str) -> Checked:
     It runs as a program of its own, as its licence (GPL 2) is another than kvmkit's. Files that
     the kickstart includes are not looked at: they may not be there before the installation.
     """
-    places = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
-    program = shutil.which("ksvalidator", path=places) or "ksvalidator"
-    # It leaves a copy of what it reads, hashes of passwords included, in the folder for temporary files.
-    with TemporaryDirectory(prefix="kvmkit-") as folder:
-        settings = ["LC_ALL=C.UTF-8", "LANGUAGE=C", f"TMPDIR={folder}"]
-        argv = ["env", *settings, program, "-v", release, "/dev/stdin"]
-        result = Local("this machine").run(argv, text, timeout=120)
+    if not text.strip():
+        return Checked(("line 1: it is empty",))
+    lines = text.splitlines(keepends=True)
+    appended = [number for number, line in enumerate(lines, 1) if line.strip().startswith(APPEND)]
+    for number in appended:  # ksvalidator would ask the server that is named there
+        lines[number - 1] = "#\n"
+    result = _validate("".join(lines), release)
     if result.exit_code == NOT_FOUND:
         return Checked(
             notes=("the kickstart was not checked: pykickstart's ksvalidator is not installed here",)
         )
-    if result.exit_code == 0:
-        return Checked()
     said = result.stdout + result.stderr
     if "not supported by pykickstart" in said:
         raise InvalidSpec({"release": f"{release!r}: pykickstart knows no such syntax; see ksvalidator -l"})
-    lines = text.splitlines()
-    faults = {(int(number), what) for number, what in FAULT.findall(said)}
-    if not faults:
-        faults = {(number, "a quotation mark is left open") for number in _unclosed(lines)}
-    if not faults:
-        return Checked(problems=(f"ksvalidator refuses it for {release}",))
-    return Checked(
-        tuple(f"line {number}: {_unvalued(what, lines[number - 1])}" for number, what in sorted(faults))
-    )
+    notes = [
+        *_found(WARNING, said, lines),
+        *(f"line {n}: what is appended there is not checked" for n in appended),
+    ]
+    if result.exit_code == 0:
+        return Checked(notes=tuple(notes))
+    problems = _found(FAULT, said, lines)
+    # Nothing behind it was read, and where it is was not told.
+    if "General error" in said:
+        problems += [f"line {number}: a quotation mark is left open" for number in _unclosed(lines)]
+    return Checked(tuple(problems) or (f"ksvalidator refuses it for {release}",), tuple(notes))
+
+
+def _validate(text: str, release: str) -> Result:
+    """Run ksvalidator, changed by ``hook/sitecustomize.py``: it warns as Anaconda does, and keeps no copy."""
+    places = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
+    program = shutil.which("ksvalidator", path=places) or "ksvalidator"
+    with TemporaryDirectory(prefix="kvmkit-") as folder:
+        settings = ["LC_ALL=C.UTF-8", "LANGUAGE=C", f"TMPDIR={folder}", f"PYTHONPATH={HOOK}"]
+        argv = ["env", *settings, program, "-v", release, "/dev/stdin"]
+        return Local("this machine").run(argv, text, timeout=120)
+
+
+def _found(pattern: re.Pattern[str], said: str, lines: list[str]) -> list[str]:
+    """List what is said of lines, without the values that are in them."""
+    found = sorted({(int(number), what) for number, what in pattern.findall(said)})
+    lines = [*lines, ""]  # the end of the file has a number, too
+    return [f"line {number}: {_unvalued(what, lines[number - 1])}" for number, what in found]
 
 
 def _unclosed(lines: list[str]) -> Iterator[int]:
@@ -182,7 +203,7 @@ def _unclosed(lines: list[str]) -> Iterator[int]:
 def _unvalued(message: str, line: str) -> str:
     """Take out of a message what may be a password: values of options, and words that are none."""
     message = re.sub(r"=\S+", "=…", message)
-    for word in line.replace('"', " ").replace("'", " ").split()[1:]:
-        if not word.startswith("-"):
+    for word in re.split(r"[\s\"'=]+", line)[1:]:
+        if word and not word.startswith("-"):
             message = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "…", message)
     return message

@@ -1,5 +1,10 @@
 """Files of one's own: what is wrong with them is named by its line, and no value of theirs is shown."""
 
+import os
+import socket
+import subprocess
+import sysconfig
+import time
 from pathlib import Path
 
 import pytest
@@ -7,6 +12,7 @@ from plumbum import local
 
 import kvmkit as kk
 from kvmkit.install.answers import Answers, Kind, render
+from kvmkit.install.answers.kickstart import HOOK
 from kvmkit.install.spec import InstallSpec
 
 WRONG: list[tuple[Kind, str, str]] = [
@@ -73,6 +79,75 @@ def test_what_is_right_in_one_release_is_wrong_in_another(path: Path) -> None:
         taken(path, "kickstart", sshkey, "RHEL6")
 
 
+# Deprecated, each in a way of its own: by an option, a command, a section, and what is defined twice.
+DEPRECATED = [
+    ("timezone UTC --isUtc", "RHEL9", "line 2: The option --isUtc will be deprecated"),
+    ("logging --level=info", "RHEL9", "line 2: Ignoring deprecated option"),
+    ("authconfig --enableshadow", "RHEL8", "line 2: The authconfig command will be deprecated"),
+    ("%packages --excludeWeakdeps\n%end", "RHEL9", "line 2: The --excludeWeakdeps option"),
+    ("%traceback\nhunter2\n%end", "RHEL9", "line 2: The %traceback section has been deprecated"),
+    ("sshkey --username=a 'ssh-rsa AA'\nsshkey --username=a 'ssh-rsa AB'", "RHEL9", "line 3: An ssh user"),
+]
+
+
+@pytest.mark.parametrize(("line", "release", "said"), DEPRECATED)
+def test_what_anaconda_warns_of_is_a_note_and_hides_no_mistake(
+    line: str, release: str, said: str, path: Path
+) -> None:
+    text = f"lang en_US\n{line}\n"
+    (note,) = taken(path, "kickstart", text, release).notes
+    assert note.startswith(said)
+    number = text.count("\n") + 1
+    with pytest.raises(kk.InvalidSpec, match=f"answers_file: line {number}: Unknown command: keybord"):
+        taken(path, "kickstart", f"{text}keybord us\n", release)
+
+
+def test_a_mistake_is_seen_beside_what_is_deprecated_and_before_an_open_quotation_mark(path: Path) -> None:
+    with pytest.raises(kk.InvalidSpec, match=r"line 1: unrecognized arguments: --hots=…$"):
+        taken(path, "kickstart", "logging --level=info --hots=hunter2\n", "RHEL9")
+    with pytest.raises(
+        kk.InvalidSpec, match=r"line 1: argument --uid: .*'…'; line 2: a quotation mark is left open$"
+    ):
+        taken(path, "kickstart", "user --name=a --uid=hunter2\nrootpw 'x\n", "RHEL9")
+    with pytest.raises(kk.InvalidSpec, match="answers_file: line 1: it is empty"):
+        taken(path, "kickstart", " \n", "RHEL9")
+
+
+@pytest.mark.parametrize("before", ["", "%post\n  "])
+def test_no_server_is_asked_for_what_a_kickstart_appends(before: str, path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/ks"
+        after = "\n%end" if before else ""
+        text = f"{before}%ksappend {url}{after}\n"
+        (note,) = taken(path, "kickstart", text, "RHEL9").notes
+        with pytest.raises(BlockingIOError):  # nobody has come
+            server.accept()
+    assert note == f"line {1 + before.count(chr(10))}: what is appended there is not checked"
+    assert path.read_text() == text  # Anaconda gets it as it is
+
+
+def test_killed_while_it_reads_ksvalidator_leaves_no_copy(tmp_path: Path) -> None:
+    fifo, scratch = tmp_path / "fifo", tmp_path / "scratch"
+    os.mkfifo(fifo)
+    scratch.mkdir()
+    program = [str(Path(sysconfig.get_path("scripts"), "ksvalidator")), "/dev/stdin"]
+    settings = {"PYTHONPATH": str(HOOK), "TMPDIR": str(scratch)}
+    with (
+        fifo.open("r+b", buffering=0),  # nobody writes into it, so that ksvalidator waits there
+        subprocess.Popen(program, env=settings, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process,
+    ):
+        assert process.stdin
+        process.stdin.write(f"rootpw --iscrypted $6$hunter2\n%ksappend {fifo}\n".encode())
+        process.stdin.close()
+        deadline = time.monotonic() + 90
+        while not (copies := list(scratch.glob("*/ks.cfg"))) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.kill()
+    assert len(copies) == 1
+    assert not copies[0].exists()  # a link to what went with its process
+
+
 def test_what_is_not_checked_is_said(path: Path) -> None:
     text = "#cloud-config\nautoinstall:\n  version: 1\n  identity: {}\n  pakages: [x]\n"
     doubtful, unchecked = taken(path, "autoinstall", text).notes
@@ -98,3 +173,9 @@ def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     with pytest.raises(kk.InvalidSpec, match=r"answers_file: .*no text"):
         render("preseed", InstallSpec(answers_file=str(tmp_path / "binary")), "web1")
+    (tmp_path / "large").write_bytes(b"#" * (2**20 + 1))
+    with pytest.raises(kk.InvalidSpec, match=r"answers_file: .*larger than 1 MiB"):
+        render("preseed", InstallSpec(answers_file=str(tmp_path / "large")), "web1")
+    for path in ("/dev/zero", "/dev/stdin", str(tmp_path)):
+        with pytest.raises(kk.InvalidSpec, match=r"answers_file: .*no file"):
+            render("preseed", InstallSpec(answers_file=path), "web1")
