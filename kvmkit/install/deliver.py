@@ -1,14 +1,13 @@
 """How answers get to an installer: inside its RAM disk, on a small CD, or asked for once over HTTP.
 
-All three hand on text that may hold the hashes of passwords. What is written to a file can be
-read by its owner alone, and nothing of it is logged.
+All three hand on text that may hold the hashes of passwords. Who calls gives the file that is written to,
+one that goes with its process; nothing is logged.
 """
 
 from __future__ import annotations
 
 import io
 import ipaddress
-import os
 import secrets
 import shutil
 import socket
@@ -35,7 +34,7 @@ CLIENT_SECONDS = 30
 """How long a client may be silent."""
 
 
-def inject(initrd: Path, files: Mapping[str, str], into: Path) -> None:
+def inject(initrd: Path, files: Mapping[str, str], into: BinaryIO) -> None:
     """Write a copy of an initial RAM disk with files added in its root folder.
 
     The kernel takes several archives in a row, each compressed or not, with zeros between
@@ -49,14 +48,14 @@ def inject(initrd: Path, files: Mapping[str, str], into: Path) -> None:
     files
         Name to text; plain names, without folders.
     into
-        The new file, which only its owner can read; it must not exist yet.
+        An empty file.
     """
-    with initrd.open("rb") as old, _private(into) as new:
-        shutil.copyfileobj(old, new)
-        new.write(bytes(-new.tell() % 4))
-        for number, (name, text) in enumerate(files.items(), 1):
-            new.write(_member(name, REGULAR | 0o600, text.encode(), number))
-        new.write(_member("TRAILER!!!", 0, b"", 0))
+    with initrd.open("rb") as old:
+        shutil.copyfileobj(old, into)
+    into.write(bytes(-into.tell() % 4))
+    for number, (name, text) in enumerate(files.items(), 1):
+        into.write(_member(name, REGULAR | 0o600, text.encode(), number))
+    into.write(_member("TRAILER!!!", 0, b"", 0))
 
 
 def _member(name: str, mode: int, content: bytes, inode: int) -> bytes:
@@ -68,7 +67,7 @@ def _member(name: str, mode: int, content: bytes, inode: int) -> bytes:
     return head + bytes(-len(head) % 4) + content + bytes(-len(content) % 4)
 
 
-def seed_iso(files: Mapping[str, str], label: str, into: Path) -> None:
+def seed_iso(files: Mapping[str, str], label: str, into: BinaryIO) -> None:
     """Write an ISO image with files in its root folder.
 
     Parameters
@@ -79,7 +78,7 @@ def seed_iso(files: Mapping[str, str], label: str, into: Path) -> None:
         Its volume id, by which it is found: ``cidata`` by cloud-init's NoCloud, ``OEMDRV`` by
         Anaconda, which takes ``ks.cfg`` from there.
     into
-        The image, which only its owner can read; it must not exist yet.
+        An empty file.
     """
     image = PyCdlib()
     # Rock Ridge for Linux, Joliet for everybody else: ISO 9660 alone has no name such as user-data.
@@ -94,13 +93,8 @@ def seed_iso(files: Mapping[str, str], label: str, into: Path) -> None:
             joliet_path=f"/{name}",
             file_mode=REGULAR | 0o400,
         )
-    with _private(into) as new:
-        image.write_fp(new)
+    image.write_fp(into)
     image.close()
-
-
-def _private(path: Path) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
 
 
 @dataclass(frozen=True)

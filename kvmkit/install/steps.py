@@ -8,6 +8,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import libvirt
 from lxml import etree
@@ -62,8 +63,8 @@ class InstallerVolume(CreateVolume):
     """
 
     @abstractmethod
-    def content(self, step: Step, folder: Path) -> Path:
-        """Make the file on this machine that is sent."""
+    def content(self, step: Step, into: BinaryIO) -> Path:
+        """Give the file of this machine that is sent, or write what is sent into an empty one."""
 
     def made(self, host: Host, step: Step, state: str, token: str) -> bool:
         """Whether it is there and whole; once the VM goes without it, it need not be there any more."""
@@ -78,9 +79,10 @@ class InstallerVolume(CreateVolume):
     def make(self, host: Host, step: Step, token: str) -> None:
         """Send it; what a killed process has sent of it is sent again."""
         self.unmake(host, step)
-        # For its owner's eyes alone, as answers may be in it.
-        with tempfile.TemporaryDirectory(prefix="kvmkit-install-") as folder:
-            file = self.content(step, Path(folder))
+        # Answers may be in it: a file without a name goes with its process, whatever kills that.
+        with tempfile.TemporaryFile() as made:
+            file = self.content(step, made)
+            made.flush()
             where = {key: step.args[key] for key in ("pool", "name", "path")}
             upload = upload_volume(Upload(**where, size=file.stat().st_size, source=str(file)))
             UploadVolume().make(host, upload, token)
@@ -94,23 +96,28 @@ def vm_of(step: Step) -> Step:
 class TreeFile(InstallerVolume):
     """And ``url``, ``checksum``, ``answers``: a file of a tree, the answers put into it."""
 
-    def content(self, step: Step, folder: Path) -> Path:
+    def content(self, step: Step, into: BinaryIO) -> Path:
         """Fetch it, and add the answers."""
         answers = _given(step, step.args["answers"])
         file = cached(step.args["url"], step.args["checksum"], BOOT_LIMIT)
         if not answers:
             return file
-        inject(file, answers, folder / "injected")
-        return folder / "injected"
+        inject(file, answers, into)
+        return _opened(into)
 
 
 class AnswersDisk(InstallerVolume):
     """And ``label``, ``answers``: a CD with the answers."""
 
-    def content(self, step: Step, folder: Path) -> Path:
+    def content(self, step: Step, into: BinaryIO) -> Path:
         """Make the image."""
-        seed_iso(_given(step, step.args["answers"]), step.args["label"], folder / "answers.iso")
-        return folder / "answers.iso"
+        seed_iso(_given(step, step.args["answers"]), step.args["label"], into)
+        return _opened(into)
+
+
+def _opened(file: BinaryIO) -> Path:
+    """Give the path by which this process opens its file once more (proc(5))."""
+    return Path(f"/proc/self/fd/{file.fileno()}")
 
 
 class Install:

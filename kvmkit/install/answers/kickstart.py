@@ -173,7 +173,13 @@ def _validate(text: str, release: str) -> Result:
     places = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
     program = shutil.which("ksvalidator", path=places) or "ksvalidator"
     with TemporaryDirectory(prefix="kvmkit-") as folder:
-        settings = ["LC_ALL=C.UTF-8", "LANGUAGE=C", f"TMPDIR={folder}", f"PYTHONPATH={HOOK}"]
+        settings = [
+            "LC_ALL=C.UTF-8",
+            "LANGUAGE=C",
+            "PYTHONDONTWRITEBYTECODE=1",
+            f"TMPDIR={folder}",
+            f"PYTHONPATH={HOOK}",
+        ]
         argv = ["env", *settings, program, "-v", release, "/dev/stdin"]
         return Local("this machine").run(argv, text, timeout=120)
 

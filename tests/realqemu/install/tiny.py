@@ -95,7 +95,8 @@ def script(folder: Path, commands: str) -> None:
     sector = "".join(f"\\x{byte:02x}" for byte in _SECTOR)
     writes = f"until [ -b /dev/vda ]; do sleep 1; done\nprintf '{sector}' >/dev/vda\nsync\nreboot -f\n"
     bare = (folder / "initrd.img").rename(folder / "bare.img")
-    inject(bare, {"install": f"/etc/rcS\nset -e\n{commands}{writes}"}, folder / "initrd.img")
+    with (folder / "initrd.img").open("xb") as file:
+        inject(bare, {"install": f"/etc/rcS\nset -e\n{commands}{writes}"}, file)
     bare.unlink()
 
 

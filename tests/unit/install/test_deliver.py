@@ -4,9 +4,12 @@ import contextlib
 import gzip
 import http.client
 import io
+import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -47,7 +50,8 @@ def test_an_injected_initrd_is_the_old_one_and_an_archive(
 ) -> None:
     old = squeeze(b"x" * size)
     (tmp_path / "initrd").write_bytes(old)
-    inject(tmp_path / "initrd", FILES, tmp_path / "new")
+    with (tmp_path / "new").open("xb") as file:
+        inject(tmp_path / "initrd", FILES, file)
     new = (tmp_path / "new").read_bytes()
     assert new.startswith(old)
     padding, magic, _ = new[len(old) :].partition(b"070701")
@@ -61,21 +65,42 @@ def test_an_injected_initrd_is_the_old_one_and_an_archive(
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "root").iterdir()} == {0o600}
 
 
-def test_what_is_written_is_its_owners_and_nothing_is_overwritten(tmp_path: Path) -> None:
-    (tmp_path / "initrd").write_bytes(b"")
-    inject(tmp_path / "initrd", FILES, tmp_path / "new")
-    seed_iso(FILES, "cidata", tmp_path / "iso")
-    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o600
-    assert (tmp_path / "iso").stat().st_mode & 0o777 == 0o600
-    with pytest.raises(FileExistsError):
-        inject(tmp_path / "initrd", FILES, tmp_path / "new")
-    with pytest.raises(FileExistsError):
-        seed_iso(FILES, "cidata", tmp_path / "iso")
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from pydantic import SecretStr
+from kvmkit.install import steps
+from kvmkit.plan import Step
+
+def sent(_self, _host, step, _token):
+    assert b"$6$salt$hash" in Path(step.args["source"]).read_bytes()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+steps.InstallerVolume.unmake = lambda *_: None
+steps.UploadVolume.make = sent
+args = {"pool": "p", "name": "n", "path": "/p/n", "answers": ["ks.cfg"], "label": "OEMDRV"}
+args |= {"url": sys.argv[2], "checksum": ""}
+secret = SecretStr("rootpw --iscrypted '$6$salt$hash'")
+step = Step(action="x", title="x", undo="x", args=args, secrets={"ks.cfg": secret})
+getattr(steps, sys.argv[1])().make(None, step, "token")
+"""
+
+
+@pytest.mark.parametrize("kind", ["AnswersDisk", "TreeFile"])
+def test_killed_while_answers_are_sent_nothing_of_them_stays(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "initrd").write_bytes(b"old")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    argv = [sys.executable, "-c", KILLED, kind, str(tmp_path / "initrd")]
+    process = subprocess.run(argv, env={**os.environ, "TMPDIR": str(scratch)}, timeout=90, check=False)
+    assert process.returncode == -signal.SIGKILL
+    assert list(scratch.rglob("*")) == []
 
 
 @pytest.mark.parametrize("label", ["cidata", "OEMDRV"])
 def test_xorriso_reads_the_seed(tmp_path: Path, label: str) -> None:
-    seed_iso(FILES, label, tmp_path / "seed.iso")
+    with (tmp_path / "seed.iso").open("xb") as file:
+        seed_iso(FILES, label, file)
     xorriso = [program("xorriso"), "-abort_on", "FAILURE", "-indev", str(tmp_path / "seed.iso")]
     about = subprocess.run([*xorriso, "-pvd_info"], capture_output=True, text=True, check=True, timeout=60)
     assert f"Volume Id    : {label}\n" in about.stdout
@@ -92,7 +117,8 @@ def test_every_text_is_in_the_seed_under_both_names(
 ) -> None:
     path = tmp_path_factory.mktemp("seed") / "seed.iso"
     files = {name: "".join(c for c in text if not "\ud800" <= c <= "\udfff") for name, text in files.items()}
-    seed_iso(files, "cidata", path)
+    with path.open("xb") as file:
+        seed_iso(files, "cidata", file)
     image = PyCdlib()
     image.open(str(path))
     for name, text in files.items():
