@@ -17,9 +17,10 @@ from kvmkit.actions import action
 from kvmkit.errors import Conflict, InstallFailed, KvmkitError, NotFound, WaitTimeout, WrongState
 from kvmkit.host import Host
 from kvmkit.install.arguments import URL
-from kvmkit.install.deliver import Served, inject, seed_iso, serve_once
+from kvmkit.install.deliver import inject, seed_iso
 from kvmkit.install.fetch import cached
 from kvmkit.install.guest import wait_for
+from kvmkit.install.serving import Served, serve_once
 from kvmkit.install.tree import BOOT_LIMIT
 from kvmkit.install.upload import Upload, UploadVolume, upload_volume
 from kvmkit.install.watch import Timeline, Watch, ended_by_itself, read_console, wakened

@@ -13,7 +13,7 @@ import libvirt
 
 from kvmkit.errors import HostUnavailable, InstallFailed, LibvirtFailed
 from kvmkit.host import Host
-from kvmkit.install.deliver import Fetch
+from kvmkit.install.serving import Fetch
 from kvmkit.install.stuck import disk_trouble
 from kvmkit.progress import note, safe_point
 from kvmkit.vm.steps import find_domain

@@ -37,7 +37,8 @@ _DELIVERED: dict[str, tuple[Delivery, ...]] = {
 _HOW = {
     "initrd": "put into the installer's RAM disk, which is deleted after it",
     "seed": "on a CD of their own, which is deleted after it",
-    "http": "over http, once, under a URL that cannot be guessed, from this machine",
+    "http": "over http, once, under a URL that cannot be guessed, from this machine; but the users of "
+    "the host see it by ps before the installer asks, which is why initrd and seed are better",
 }
 
 
