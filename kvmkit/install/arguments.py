@@ -42,13 +42,15 @@ def kernel_arguments(answers: str, delivery: str, release: str, install: Install
     delivery
         ``initrd``, ``seed`` or ``http``.
     release
-        Of a tree with ``.treeinfo``, as :func:`kickstart_release`; ``debian`` of Debian's.
+        Of a tree with ``.treeinfo``, as :func:`kickstart_release`; ``debian``, ``suse`` of theirs.
     install
         What is asked for, the host name included.
     """
     words = [*_source(release, install.location), *_answers(answers, delivery, release)]
     static = static_address(install.network)
-    if release != "debian":
+    if release == "suse":
+        words += _linuxrc(static) if static else []
+    elif release != "debian":
         words += _dracut(static) if static else []
     elif answers == "preseed" and delivery == "http":
         words += _netcfg(static, install.hostname)
@@ -65,7 +67,8 @@ def _old(release: str) -> bool:
 
 def _source(release: str, location: str) -> Iterator[str]:
     if release != "debian" and not location.startswith("/"):
-        yield f"method={location}" if _old(release) else f"inst.repo={location}"
+        name = "install" if release == "suse" else "method" if _old(release) else "inst.repo"
+        yield f"{name}={location}"
 
 
 def _answers(answers: str, delivery: str, release: str) -> Iterator[str]:
@@ -88,6 +91,11 @@ def _dracut(static: Static) -> Iterator[str]:
     parts = [f"[{part}]" if address.version == 6 else part for part in (str(address.ip), static.gateway)]
     yield f"ip={parts[0]}::{parts[1]}:{mask}:::none"
     yield from (f"nameserver={server}" for server in static.servers)
+
+
+def _linuxrc(static: Static) -> Iterator[str]:
+    """Give SUSE's installer its address (https://en.opensuse.org/SDB:Linuxrc, ifcfg)."""
+    yield f'ifcfg="*={static.address},{static.gateway},{" ".join(static.servers)}"'
 
 
 def _netcfg(static: Static | None, hostname: str) -> Iterator[str]:

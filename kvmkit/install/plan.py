@@ -251,7 +251,7 @@ class _Installation:
 
 
 def tree_release(tree: Tree | None) -> str:
-    """Name what a tree holds: ``debian``, or kickstart's name of its release; empty if it has none."""
+    """Name what a tree holds: ``debian``, ``suse``, or kickstart's name of its release; empty: none."""
     if tree is None:
         return ""
-    return "debian" if tree.kind == "debian" else kickstart_release(tree.family, tree.version)
+    return kickstart_release(tree.family, tree.version) if tree.kind == "treeinfo" else tree.kind

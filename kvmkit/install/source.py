@@ -130,7 +130,7 @@ def _judge_tree(url: str, found: _Found) -> Iterator[Check]:
         return
     found.arch = tree.arch
     yield row(
-        Status.PASS, f"install tree: {tree}, by {'.treeinfo' if tree.kind == 'treeinfo' else 'its layout'}"
+        Status.PASS, f"install tree: {tree}, by {'its layout' if tree.kind == 'debian' else '.treeinfo'}"
     )
     for name in ("kernel", "initrd"):
         check = _judge_file(tree, name)

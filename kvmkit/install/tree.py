@@ -1,7 +1,8 @@
 """Install trees: what a distribution's installer is in, and how its kernel and initrd are found.
 
-``.treeinfo`` is written by those who compose Fedora, RHEL and their kin, and read by productmd
-(https://productmd.readthedocs.io/en/latest/treeinfo-1.0.html).  Debian has a layout instead
+``.treeinfo`` is written by those who compose Fedora, RHEL, SUSE and their kin, in several formats
+(https://productmd.readthedocs.io/en/latest/treeinfo-1.0.html); of it is read what virt-install reads.
+Debian has a layout instead
 (https://www.debian.org/releases/stable/amd64/ch04s02.en.html).
 """
 
@@ -13,8 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal
-
-from productmd.treeinfo import TreeInfo
 
 from kvmkit.errors import BadSource, NotFound
 from kvmkit.install.fetch import look, read_small
@@ -29,6 +28,8 @@ ROOTS = ("", "netboot/", "current/images/netboot/", "images/netboot/", "install/
 ARCHES = {"amd64": "x86_64", "i386": "i686", "arm64": "aarch64", "ppc64el": "ppc64le"}
 """Debian's names of architectures, and Linux's own."""
 ALGORITHMS = ("md5", "sha1", "sha256", "sha384", "sha512")
+TREEINFO_LIMIT = 2**17
+"""Bytes of a ``.treeinfo``; those of distributions have a few thousand."""
 BOOT_LIMIT = 2**30
 """Bytes that a kernel or an initrd may have: what is larger is something else."""
 _RELEASE = re.compile(r"Debian (?:GNU/Linux )?(\d+|testing|unstable)")
@@ -45,7 +46,7 @@ class Tree:
     location
         Where it is, as it was given.
     kind
-        What it was known by.
+        What it was known by; SUSE's has ``.treeinfo``, and an installer that is told other things.
     family, version, arch
         What is in it: ``Fedora``, ``40``, ``x86_64``; the version may be unknown, and is then empty.
     kernel, initrd
@@ -55,7 +56,7 @@ class Tree:
     """
 
     location: str
-    kind: Literal["treeinfo", "debian"]
+    kind: Literal["treeinfo", "suse", "debian"]
     family: str
     version: str
     arch: str
@@ -88,7 +89,7 @@ def read_tree(location: str) -> Tree:
     """
     for name in TREEINFO:
         try:
-            return parse_treeinfo(read_small(join(location, name)), location)
+            return parse_treeinfo(read_small(join(location, name), TREEINFO_LIMIT), location)
         except NotFound:
             continue
     tree = _debian(location)
@@ -112,27 +113,48 @@ def parse_treeinfo(text: str, location: str) -> Tree:
     BadSource
         It cannot be read, or names no kernel and initrd below the tree.
     """
-    info = TreeInfo()
+    problem = f"the .treeinfo of {shown(location)}"
+    # No interpolation: a made-up file could have a few lines mean more than memory holds.
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
     try:
-        info.loads(text)
-        arch = info.tree.arch
-        images = info.images.images.get(arch, {})
-        checksums = {
-            path: f"{algorithm}:{value}"
-            for path, (algorithm, value) in info.checksums.checksums.items()
-            if algorithm in ALGORITHMS
-        }
-    except (configparser.Error, ValueError, TypeError, LookupError, AttributeError, NameError) as error:
-        # What productmd raises for a text that is none: it has no error of its own.
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadSource(f"the .treeinfo of {shown(location)} cannot be used: {said}") from error
-    boot = images.get("kernel", ""), images.get("initrd", "")
-    for name, path in zip(("kernel", "initrd"), boot, strict=True):
+        parser.read_string(text)
+    except configparser.Error as error:
+        raise BadSource(f"{problem} cannot be used: {str(error).splitlines()[0]}") from error
+
+    def first(*places: str) -> str:
+        pairs = [place.split(".") for place in places]
+        return next((parser[s][o] for s, o in pairs if parser.has_option(s, o)), "").strip()
+
+    family = first("release.name", "product.name", "general.family")
+    version = first("release.version", "product.version", "general.version")
+    arch = first("tree.arch", "general.arch")
+    if not arch:
+        raise BadSource(f"{problem} cannot be used: it names no architecture")
+    # Where there are several, those of a variant come first.
+    images = [s for s in parser.sections() if s.startswith("images-") and s.endswith(f"-{arch}")]
+    boot = []
+    for name in ("kernel", "initrd"):
+        path = first(*(f"{section}.{name}" for section in reversed(images) if "." not in section))
         if not path:
-            raise BadSource(f"the .treeinfo of {shown(location)} names no {name} for {arch}")
-        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-            raise BadSource(f"the .treeinfo of {shown(location)} leads out of the tree, to {path}")
-    return Tree(location, "treeinfo", info.release.name, info.release.version, arch, *boot, checksums)
+            raise BadSource(f"{problem} names no {name} for {arch}")
+        if ".." in PurePosixPath(path).parts:
+            raise BadSource(f"{problem} leads out of the tree, to {path}")
+        boot.append(_below(path))
+    kind: Literal["treeinfo", "suse"] = "suse" if "suse" in family.lower() else "treeinfo"
+    sums = dict(parser["checksums"]) if parser.has_section("checksums") else {}
+    checksums = {_below(path): value for path, value in sums.items() if value.partition(":")[0] in ALGORITHMS}
+    return Tree(location, kind, family, _number(version), arch, boot[0], boot[1], checksums)
+
+
+def _below(path: str) -> str:
+    """Give a path below the tree; old composes write where it was on their own mirror."""
+    return (path.partition("/os/")[2] or path).lstrip("/") if path.startswith("/") else path
+
+
+def _number(version: str) -> str:
+    """Give the number in a version such as ``6.4-Server``, or the version as it is."""
+    return next((part for part in re.split(r"[-_ ]", version) if re.fullmatch(r"\d+(\.\d+)*", part)), version)
 
 
 def _debian(location: str) -> Tree | None:

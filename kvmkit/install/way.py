@@ -22,6 +22,7 @@ LOGIN = "login:"
 
 _UNDERSTOOD: dict[str, tuple[Kind, ...]] = {
     "treeinfo": ("kickstart",),
+    "suse": (),
     "debian": ("preseed",),
     "iso": ("kickstart", "autoinstall"),
     "image": ("cloud-init",),
@@ -29,6 +30,7 @@ _UNDERSTOOD: dict[str, tuple[Kind, ...]] = {
 """What the installers of each kind of source can be told; of an ISO, what is looked for on a second CD."""
 _DELIVERED: dict[str, tuple[Delivery, ...]] = {
     "treeinfo": ("initrd", "seed", "http"),
+    "suse": ("initrd",),
     "debian": ("initrd", "http"),
     "iso": ("seed",),
     "image": ("seed",),
@@ -137,6 +139,9 @@ def _awaited(source: Source, spec: VMSpec, install: InstallSpec) -> str:
 def _answers(kind: str, install: InstallSpec, wrong: dict[str, str]) -> Kind | Literal["none"]:
     understood = _UNDERSTOOD[kind]
     if install.answers == "none":
+        return "none"
+    if not understood:
+        wrong["answers"] = "SUSE's installer understands AutoYaST alone, which is not written here: take none"
         return "none"
     if install.answers == "auto":
         if len(understood) > 1:

@@ -43,13 +43,23 @@ class _Plain(yaml.SafeDumper):
         super().increase_indent(flow, indentless=False)
 
 
+class _Loader(yaml.BaseLoader):
+    """Makes nothing but texts, lists and mappings, and takes no aliases, as netplan takes none."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "aliases are not supported", mark)
+        return super().compose_node(parent, index)
+
+
 def load(text: str) -> Definitions:
     """Read a file. To YAML, a MAC address of digits alone is a number to the base of 60.
 
     >>> load("network: {ethernets: {eth0: {dhcp4: true}}}")
     {'ethernets': {'eth0': {'dhcp4': 'true'}}}
     """
-    found = yaml.load(text, yaml.BaseLoader)  # noqa: S506 (it makes nothing but texts, lists and mappings)
+    found = yaml.load(text, _Loader)  # noqa: S506 (it makes nothing that acts)
     network = found.get("network") if isinstance(found, dict) else None
     return network if isinstance(network, dict) else {}
 

@@ -133,15 +133,16 @@ def check(text: str) -> Checked:
 
     Not by that program, which only Debian has and which needs debconf's database.
     """
-    problems, number, whole = [], 0, ""
+    problems, number = [], 0
+    parts: list[str] = []
     for at, line in enumerate(text.split("\n"), 1):
-        number, whole = (number, whole + line) if whole else (at, line)
-        if whole.endswith("\\"):
-            whole = whole.removesuffix("\\") or " "
+        number = number if parts else at
+        parts.append(line.removesuffix("\\") or " ")
+        if line.endswith("\\"):
             continue
-        if what := _fault(whole.removesuffix("\r")):
+        if what := _fault("".join(parts).removesuffix("\r")):
             problems.append(f"line {number}: {what}")
-        whole = ""
+        parts = []
     return Checked(tuple(problems))
 
 

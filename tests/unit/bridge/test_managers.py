@@ -301,6 +301,11 @@ def test_netplan_tells_networkmanager_the_metric_that_it_has(read_capture: Read)
         ("network: {ethernets: {eth0: {networkmanager: {uuid: x}}}}", "written by NetworkManager"),
         ("network: {ethernets: {eth0: {}}, tunnels: {wg0: {key: abc}}}", "password"),
         ("network: {}\n---\nnetwork: {ethernets: {eth0: {}}}", "01-lan.yaml is not one document .* line 2"),
+        ("network: {ethernets: {eth0: &a {x: *a}}}", "01-lan.yaml is not one document .* line 1"),
+        (
+            "a: &a [x]\nb: &b [*a, *a]\nnetwork: {ethernets: {eth0: {}}}\n",
+            "aliases are not supported in line 2",
+        ),
         ("network:\n\tethernets:\n", "01-lan.yaml is not one document .* line 2"),
     ],
 )

@@ -179,3 +179,33 @@ def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
     for path in ("/dev/zero", "/dev/stdin", str(tmp_path)):
         with pytest.raises(kk.InvalidSpec, match=r"answers_file: .*no file"):
             render("preseed", InstallSpec(answers_file=path), "web1")
+
+
+LAUGHS = "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60))
+MERGES = "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 60))
+BOMBS = [
+    (f"a0: &a0 [x]\n{LAUGHS}", "line 18: not YAML: it has more than 100000 parts"),
+    (f"a0: &a0 {{x: y}}\n{MERGES}", "line 17: not YAML: it has more than 100000 parts"),
+    ("a: &a [*a]\n", "line 2: not YAML: it is a part of itself"),
+    ("a: &a {b: {c: *a}}\n", "line 2: not YAML: it is a part of itself"),
+    ("a: " + "[" * 100_000, "line 1: not YAML that can be read: it is nested too deeply"),
+    ("- " * 100_000, "line 1: not YAML that can be read: it is nested too deeply"),
+    ("a: 1" + ":1" * 300_000, "line 2: not YAML: the value is too long"),
+    ("a: !!int 1" + ":1" * 300_000, "line 2: not YAML: the value is too long"),
+    ("a: 2001-99-99\n", "line 1: not YAML that can be read: a value is not of the kind"),
+    ("a: !!bool x\n", "line 1: not YAML that can be read: a value is not of the kind"),
+]
+
+
+@pytest.mark.parametrize("kind", ["cloud-init", "autoinstall"])
+@pytest.mark.parametrize(("text", "said"), BOMBS)
+def test_yaml_means_no_more_than_can_be_read(kind: Kind, text: str, said: str, path: Path) -> None:
+    with pytest.raises(kk.InvalidSpec) as caught:
+        taken(path, kind, f"#cloud-config\n{text}")
+    assert caught.value.errors["answers_file"].startswith(said)
+
+
+def test_yaml_may_have_aliases(path: Path) -> None:
+    text = "#cloud-config\nautoinstall:\n  version: 1\n  identity: &i {}\n  oem: *i\n"
+    (note,) = taken(path, "autoinstall", text).notes
+    assert "schema" in note

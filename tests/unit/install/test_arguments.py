@@ -29,6 +29,7 @@ def arguments(answers: str, delivery: str, release: str, **fields: Any) -> str:
         ("kickstart", "initrd", "RHEL6", f"method={TREE} ks=file:/ks.cfg console=ttyS0"),
         ("kickstart", "initrd", "", f"inst.repo={TREE} inst.ks=file:/ks.cfg console=ttyS0"),
         ("none", "initrd", "RHEL9", f"inst.repo={TREE} console=ttyS0"),
+        ("none", "initrd", "suse", f"install={TREE} console=ttyS0"),
         (
             "preseed",
             "initrd",

@@ -1,6 +1,8 @@
 """Trees are known for what they are: by http, by ftp and from a folder; what is none is told so."""
 
 import hashlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -228,9 +230,9 @@ def test_a_treeinfo_of_productmds_own_format() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        (RHEL6, "", r"cannot be used: No section: 'general'"),
+        (RHEL6, "", r"cannot be used: it names no architecture"),
         (RHEL6, "<html>", r"cannot be used: File contains no section headers"),
-        ("arch = x86_64", "arch =", r"cannot be used: Tree: Field 'arch' must not be blank"),
+        ("arch = x86_64", "arch =", r"cannot be used: it names no architecture"),
         ("kernel = ", "kern = ", r"names no kernel for x86_64"),
         (
             "images/pxeboot/initrd.img\n",
@@ -242,6 +244,66 @@ def test_a_treeinfo_of_productmds_own_format() -> None:
 def test_a_treeinfo_that_cannot_be_used_is_told_so(old: str, new: str, said: str) -> None:
     with pytest.raises(kk.BadSource, match=said):
         parse_treeinfo(RHEL6.replace(old, new), "http://h/t")
+
+
+BOMB = "".join(f"a{n} = %(a{n - 1})s%(a{n - 1})s\n" for n in range(1, 40))
+
+
+def test_a_treeinfo_means_no_more_than_it_says() -> None:
+    """In a process of its own: it would take all memory of this one."""
+    text = RHEL6.replace("family = Red Hat Enterprise Linux", f"a0 = xxxxxxxx\n{BOMB}family = %(a39)s")
+    program = "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))\n"
+    program += "from kvmkit.install.tree import parse_treeinfo\n"
+    program += "print(parse_treeinfo(sys.stdin.read(), 'http://h/t').family)"
+    argv = [sys.executable, "-c", program]
+    done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=90, check=True)
+    assert done.stdout == "%(a39)s\n"
+
+
+def test_a_treeinfo_has_a_bounded_size(folder: Path) -> None:
+    write(folder, {".treeinfo": RHEL6 + "#" * 2**17})
+    with pytest.raises(kk.BadSource, match="is larger than 128 KiB"):
+        read_tree(str(folder))
+
+
+# What a distribution's file has in place of a line of RHEL6, and is read all the same.
+ODD = [
+    ("[general]\n", "[header]\nversion = 1.2\n[general]\n"),  # no [release] and no [tree] follow
+    ("[stage2]\n", "[variant-x]\nuid = y\n[stage2]\n"),
+    ("variant = Server\n", ""),
+    ("timestamp = 1359576196.686790\n", "timestamp = inf\n"),
+    ("version = 6.4\n", "version = 6.4-Server\n"),
+    ("kernel = images", "kernel = /pub/6/x86_64/os/images"),
+    ("[images-x86_64]", "[images-xen]\nkernel = xen/vmlinuz\n[images-x86_64]"),
+    ("[checksums]\n", "[checksums]\nimages/other = 12\n"),
+    ("arch = x86_64\n", "arch = x86_64\narch = x86_64\n"),
+    ("discnum = 1\n", "discnum = 100%\n"),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), ODD)
+def test_a_treeinfo_that_is_odd_is_read_as_virt_install_reads_it(old: str, new: str) -> None:
+    assert old in RHEL6
+    assert parse_treeinfo(RHEL6.replace(old, new, 1), "http://h/t") == parse_treeinfo(RHEL6, "http://h/t")
+
+
+SUSE = """[general]
+arch = x86_64
+family = openSUSE Leap
+name = openSUSE Leap
+version = 15.5
+platforms = x86_64
+
+[images-x86_64]
+initrd = boot/x86_64/loader/initrd
+kernel = boot/x86_64/loader/linux
+"""
+"""Synthetic: written as openSUSE's product composer does."""
+
+
+def test_a_tree_of_suse_is_one_of_its_own_kind() -> None:
+    tree = parse_treeinfo(SUSE, "http://h/suse")
+    assert (tree.kind, tree.family, tree.version) == ("suse", "openSUSE Leap", "15.5")
 
 
 @given(st.text(), st.text(), st.integers(0, len(RHEL6)), st.integers(0, 40))

@@ -118,10 +118,27 @@ def test_who_has_a_password_may_enter() -> None:
         ("Debian", "12", "debian11"),
         ("Debian", "testing", "detect"),
         ("Fedora", "3", "detect"),
+        ("Fedora", "Rawhide", "fedora-unknown"),
+        ("Fedora", "99", "fedora37"),
+        ("Red Hat Enterprise Linux", "6.5", "rhel6.4"),
+        ("Red Hat Enterprise Linux", "6.10", "rhel6.4"),
+        ("Red Hat Enterprise Linux", "6", "rhel6.4"),
+        ("Red Hat Enterprise Linux", "9.6", "rhel9.2"),
+        ("Red Hat Enterprise Linux", "9.10", "rhel9.2"),
+        ("Red Hat Enterprise Linux", "10.1", "rhel9.2"),
+        ("Red Hat Enterprise Linux", "5.9", "rhel3"),
+        ("RHEL", "9.6", "rhel9.2"),
+        ("CentOS", "7.9", "centos7.0"),
+        ("openSUSE Leap", "15.6", "opensuse15.4"),
+        ("openSUSE Tumbleweed", "20250101", "opensusetumbleweed"),
+        ("SUSE Linux Enterprise", "15.6", "sle15sp4"),
+        ("SUSE Linux Enterprise", "12.5", "sles12sp3"),
         ("Something", "9", "detect"),
     ],
 )
 def test_the_system_is_named_as_libosinfo_does(family: str, version: str, name: str) -> None:
-    known = ("centos-stream9", "centos9", "debian11", "debian9", "fedora37", "linux2022", "rhel6.4", "rocky9")
+    known = {"centos-stream9", "centos7.0", "debian11", "debian9", "fedora37", "linux2022", "rocky9"}
+    known |= {"rhel3", "rhel6.4", "rhel9.0", "rhel9.2", "rhel9-unknown", "fedora-unknown", "opensuse15.4"}
+    known |= {"opensuse42.3", "opensusetumbleweed", "sle15sp4", "sle15", "sles12sp3", "sled15sp9"}
     tree = Tree("http://a", "treeinfo", family, version, "x86_64", "k", "i")
     assert system_name(tree, known) == name
