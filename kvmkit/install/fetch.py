@@ -47,11 +47,11 @@ def first_bytes(location: str, number: int) -> tuple[Seen, bytes]:
             data += more
             if time.monotonic() > deadline:
                 raise BadSource(
-                    f"{shown(location)} came too slowly: {size_text(len(data))} in {SLOWEST[0]:g} s"
+                    f"{shown(file.seen.place)} came too slowly: {size_text(len(data))} in {SLOWEST[0]:g} s"
                 )
         if len(data) < min(number, file.seen.size):
             whole = size_text(file.seen.size)
-            raise BadSource(f"{shown(location)} broke off after {size_text(len(data))} of {whole}")
+            raise BadSource(f"{shown(file.seen.place)} broke off after {size_text(len(data))} of {whole}")
         return file.seen, data
 
 

@@ -15,7 +15,7 @@ from kvmkit.errors import BadSource, InvalidSpec, NotFound
 from kvmkit.host import Host
 from kvmkit.install.content import Image, inspect
 from kvmkit.install.fetch import cached, digest, read_small, size_text
-from kvmkit.install.transport import folder_of, join, local_path, shown, url_problem
+from kvmkit.install.transport import anybodys, folder_of, join, local_path, shown, url_problem
 from kvmkit.install.tree import parse_sums
 from kvmkit.install.upload import Upload, upload_volume
 from kvmkit.journal import taken_up
@@ -31,7 +31,7 @@ __all__ = ["ImageSpec", "plan_image"]
 
 def _url(value: str) -> str:
     if problem := url_problem(value):
-        raise unshown(problem) if "password" in problem else ValueError(problem)
+        raise unshown(problem) if any(sign in value for sign in "@?#") else ValueError(problem)
     return value
 
 
@@ -176,10 +176,11 @@ def _notes(spec: ImageSpec, name: str, image: Image, vouched: str) -> Iterator[s
     yield f"{name} is {image.kind}, {size_text(image.size)}{capacity}"
     if vouched:
         yield f"verified by {vouched}"
-    elif not local_path(spec.url):
+    # A checksum that comes by the same open line shows that a file is whole, and not whose it is.
+    if not (spec.sha256 or spec.sha512) and (anybodys(spec.url) or not (vouched or local_path(spec.url))):
         yield (
             f"WARNING: nothing vouches for it: whoever can change it at {shown(spec.url)}, or on the way, "
-            "is root in every VM that is made from it; give its sha256"
+            "is root in every VM that is made from it; give its sha256, as its publisher says"
         )
     use = f"cdrom={name!r}" if image.kind == "iso" else f"image={name!r}"
     yield f"kk.VMSpec({use}) makes a VM from it"

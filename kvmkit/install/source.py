@@ -17,7 +17,17 @@ from kvmkit.framing import framed_script, split_sections
 from kvmkit.host import Host
 from kvmkit.install.content import HEAD, kind_of, problem_of
 from kvmkit.install.fetch import MIB, first_bytes, look, size_text
-from kvmkit.install.transport import PORTS, SILENCE, folder_of, join, local_path, shown, url_problem, why
+from kvmkit.install.transport import (
+    PORTS,
+    SILENCE,
+    folder_of,
+    join,
+    local_path,
+    scrubbed,
+    shown,
+    url_problem,
+    why,
+)
 from kvmkit.install.tree import TREEINFO, Tree, read_tree
 from kvmkit.report import Check, Report, Status
 
@@ -203,7 +213,7 @@ def _judge_from_host(host: Host, url: str, found: _Found) -> Iterator[Check]:
     told = _ask(host, found.file)
     if found.arch:
         yield _judge_arch(found.arch, told["machine"])
-    yield from _judge_answer(told, urlsplit(url).hostname or "", found.file)
+    yield from _judge_answer(told, urlsplit(url).hostname or "")
 
 
 def _ask(host: Host, url: str) -> dict[str, str]:
@@ -221,7 +231,7 @@ def _judge_arch(arch: str, machine: str) -> Check:
     return row(Status.FAIL, found, why="its kernel does not start there", fix=f"take the tree for {machine}")
 
 
-def _judge_answer(told: dict[str, str], name: str, url: str) -> Iterator[Check]:
+def _judge_answer(told: dict[str, str], name: str) -> Iterator[Check]:
     row = partial(
         Check, "from the host", why="the VM that is installed fetches from there, by way of the host"
     )
@@ -232,9 +242,7 @@ def _judge_answer(told: dict[str, str], name: str, url: str) -> Iterator[Check]:
     size = int(told["bytes"])
     # Who has read enough breaks off, and curl and wget call that a failure.
     if told["exit"] != "0" and size < MIB:
-        said = (
-            told["said"].removeprefix(f"{tool}: ").replace(url, shown(url)) or f"it ended with {told['exit']}"
-        )
+        said = scrubbed(told["said"].removeprefix(f"{tool}: ")) or f"it ended with {told['exit']}"
         where = (
             f"{name} is {told['name']} there" if told["name"] else f"the name {name} does not resolve there"
         )

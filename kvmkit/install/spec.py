@@ -15,6 +15,8 @@ __all__ = ["InstallSpec"]
 
 _KEY = re.compile(r"(ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]{16,}={0,3}( .*)?")
 _PACKAGE = re.compile(r"[@A-Za-z0-9][A-Za-z0-9@+._:/~^-]*")
+_LOGIN = re.compile(r"://[^/\s]*@|://\S*[?#]|(passw|passphrase|secret|token)[^=\s]*=", re.IGNORECASE)
+"""What lets somebody in, among a kernel's arguments."""
 _HOSTNAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9-]{1,63})*")
 
 
@@ -33,11 +35,26 @@ def _text(value: str) -> str:
 def _location(value: str) -> str:
     if not value or value.startswith("/"):
         return _plain(value)
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https", "ftp") or not parts.hostname or " " in value:
-        raise ValueError("an http, https or ftp URL, or a folder, which begins with '/'")
-    if parts.password is not None:
+    what = "an http, https or ftp URL, or a folder, which begins with '/'"
+    try:
+        parts = urlsplit(value)
+        _plain(value)
+    except ValueError:
+        raise unshown(what) from None
+    if parts.password is not None or (parts.username is not None and parts.scheme != "ftp"):
         raise unshown("no password in a URL, please: the guest's kernel would show it to everybody")
+    if parts.query or parts.fragment or "?" in value or "#" in value:
+        raise unshown(
+            "no ? or # in a tree's URL, please: what follows may let others in, and names no folder"
+        )
+    if parts.scheme not in ("http", "https", "ftp") or not parts.hostname or " " in value:
+        raise unshown(what) if "@" in value else ValueError(what)
+    return value
+
+
+def _arguments(value: str) -> str:
+    if _LOGIN.search(value):
+        raise unshown("no password here, please: the VM's XML and the guest's kernel show it to everybody")
     return _plain(value)
 
 
@@ -87,6 +104,8 @@ def _password(value: SecretStr) -> SecretStr:
 
 Lines = Annotated[str, Field(json_schema_extra={"lines": True}), AfterValidator(_text)]
 """A text of several lines."""
+Script = Annotated[Lines, Field(exclude=True, repr=False)]
+"""Shell code, which may hold keys and tokens: in no display, dump or journal."""
 Password = Annotated[SecretStr, Field(exclude=True, repr=False), AfterValidator(_password)]
 """In no display, dump or journal."""
 
@@ -127,7 +146,7 @@ class InstallSpec(Spec):
     network : str
         "dhcp", or ADDRESS/PREFIX GATEWAY [DNS ...] of the one network card.
     post : str
-        Shell script that is run in the new system at the end.
+        Shell script that is run in the new system at the end; never shown, as it may hold secrets.
     delivery : {"auto", "initrd", "seed", "http"}
         How the answers get there: put into the installer's RAM disk, on a second CD, or asked for once over
         http; auto: the first of these that works.
@@ -174,8 +193,8 @@ to everybody
     partitioning: Literal["plain", "lvm"] = "plain"
     packages: Annotated[str, AfterValidator(_packages)] = ""
     network: Annotated[str, AfterValidator(_network)] = "dhcp"
-    post: Lines = ""
+    post: Script = ""
     delivery: Literal["auto", "initrd", "seed", "http"] = "auto"
-    kernel_args: Annotated[str, AfterValidator(_plain)] = ""
+    kernel_args: Annotated[str, AfterValidator(_arguments)] = ""
     release: Annotated[str, Field(pattern=r"^[A-Z]*[0-9]*$")] = ""
     timeout: Annotated[int, Field(ge=60, le=7 * 86400)] = 3600

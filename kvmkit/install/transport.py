@@ -10,6 +10,7 @@ import contextlib
 import errno
 import ftplib
 import http.client
+import re
 import socket
 import ssl
 import urllib.error
@@ -26,10 +27,12 @@ __all__ = [
     "PORTS",
     "SILENCE",
     "Seen",
+    "anybodys",
     "folder_of",
     "join",
     "local_path",
     "opened",
+    "scrubbed",
     "shown",
     "url_problem",
     "why",
@@ -71,7 +74,7 @@ def url_problem(location: str) -> str:
         _ = parts.port
     except ValueError:
         return "not a URL"
-    if parts.password is not None:
+    if parts.password is not None or (parts.username is not None and parts.scheme in ("http", "https")):
         return "no password in a URL, please: it would be shown and kept"
     if parts.scheme not in PORTS or not parts.hostname or " " in location or not location.isascii():
         return "an http, https or ftp URL without blanks, or a path of this machine, which begins with '/'"
@@ -83,6 +86,11 @@ def local_path(location: str) -> Path | None:
     if location.startswith("/"):
         return Path(location)
     return Path(unquote(location[7:])) if location.startswith("file:///") else None
+
+
+def anybodys(location: str) -> bool:
+    """Whether a location is reached by an open line, on which anybody between can change what comes."""
+    return urlsplit(location).scheme in ("http", "ftp")
 
 
 def join(location: str, path: str) -> str:
@@ -106,24 +114,33 @@ def shown(location: str) -> str:
     """Give a location as it may be shown: without login and query, which may let others in."""
     if local_path(location):
         return location
-    parts = urlsplit(location)
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return "a URL that is none"
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+
+
+def scrubbed(text: str) -> str:
+    """Give what somebody said, with each URL in it as it may be shown."""
+    return re.sub(r"\w+://[^\s'\"<>]+", lambda found: shown(found[0]), text)
 
 
 @contextlib.contextmanager
 def opened(location: str, start: int = 0) -> Iterator[Opened]:
     """Open a file from `start` on, or from its beginning where that can't be had."""
+    way = [location]
     with contextlib.ExitStack() as stack:
-        with _explained(location):
+        with _explained(way):
             if path := local_path(location):
                 found = _open_local(stack, path, start)
             elif urlsplit(location).scheme == "ftp":
                 found = _open_ftp(stack, location, start)
             else:
-                found = _open_http(stack, location, start)
+                found = _open_http(stack, way, start)
 
         def read(number: int) -> bytes:
-            with _explained(location):
+            with _explained(way):
                 return found.read(number)
 
         yield Opened(found.seen, found.start, read)
@@ -153,7 +170,10 @@ def _open_ftp(stack: contextlib.ExitStack, url: str, start: int) -> Opened:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follow to http and https alone, and never from a protected line to an open one."""
+    """Follow to http and https alone, and never from a protected line to an open one; `way` is told."""
+
+    def __init__(self, way: list[str]) -> None:
+        self._way = way
 
     def redirect_request(
         self,
@@ -167,10 +187,11 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         allowed = ("https",) if req.type == "https" else ("http", "https")
         if urlsplit(newurl).scheme not in allowed:
             raise BadSource(f"{shown(req.full_url)} leads to {shown(newurl)[:200]}: it is not followed")
+        self._way.append(newurl)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _opener() -> urllib.request.OpenerDirector:
+def _opener(way: list[str]) -> urllib.request.OpenerDirector:
     # Not build_opener, which would add file: and data:.
     opener = urllib.request.OpenerDirector()
     for handler in (
@@ -179,18 +200,18 @@ def _opener() -> urllib.request.OpenerDirector:
         urllib.request.HTTPSHandler(),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
-        _Redirects(),
+        _Redirects(way),
     ):
         opener.add_handler(handler)
     opener.addheaders = [("User-Agent", "kvmkit"), ("Accept-Encoding", "identity")]
     return opener
 
 
-def _open_http(stack: contextlib.ExitStack, url: str, start: int) -> Opened:
-    opener = _opener()
+def _open_http(stack: contextlib.ExitStack, way: list[str], start: int) -> Opened:
+    opener = _opener(way)
     if start:
         opener.addheaders.append(("Range", f"bytes={start}-"))
-    answer = stack.enter_context(opener.open(url, timeout=SILENCE))
+    answer = stack.enter_context(opener.open(way[0], timeout=SILENCE))
     headers = answer.headers
     version = headers.get("ETag") or headers.get("Last-Modified") or ""
     size = int(headers.get("Content-Length", -1))
@@ -203,8 +224,8 @@ def _open_http(stack: contextlib.ExitStack, url: str, start: int) -> Opened:
 
 
 @contextlib.contextmanager
-def _explained(location: str) -> Iterator[None]:
-    """Say what is wrong in the words of a person."""
+def _explained(way: list[str]) -> Iterator[None]:
+    """Say what is wrong in the words of a person; the last on the way to a file is its server."""
     try:
         yield
     except KvmkitError:
@@ -212,22 +233,25 @@ def _explained(location: str) -> Iterator[None]:
     except urllib.error.HTTPError as error:
         error.close()
         if error.code in (404, 410):
-            raise NotFound(
-                f"{shown(location)} is not there: its server answers, and says {error.code}"
-            ) from error
+            raise NotFound(f"{_told(way)} is not there: its server answers, and says {error.code}") from error
         if 300 <= error.code < 400:
             raise BadSource(
-                f"{shown(location)} leads on without end, or to what is no http: it is not followed"
+                f"{_told(way)} leads on without end, or to what is no http: it is not followed"
             ) from error
-        raise BadSource(f"{shown(location)}: its server says {error.code} {error.reason}") from error
+        raise BadSource(f"{_told(way)}: its server says {error.code} {error.reason}") from error
     except ftplib.error_perm as error:
         if str(error).startswith("550"):
-            raise NotFound(f"{shown(location)} is not there: its server answers, and says {error}") from error
-        raise BadSource(f"{shown(location)}: its server says {error}") from error
+            raise NotFound(f"{_told(way)} is not there: its server answers, and says {error}") from error
+        raise BadSource(f"{_told(way)}: its server says {error}") from error
     except (OSError, EOFError, ValueError, http.client.HTTPException, ftplib.Error) as error:
         if isinstance(error, FileNotFoundError | NotADirectoryError):
-            raise NotFound(f"{location} is not there") from error
-        raise BadSource(f"{shown(location)}: {why(error, location)}") from error
+            raise NotFound(f"{way[0]} is not there") from error
+        raise BadSource(f"{_told(way)}: {why(error, way[-1])}") from error
+
+
+def _told(way: list[str]) -> str:
+    """Name a file, and where it is after a redirect."""
+    return shown(way[0]) if len(way) == 1 else f"{shown(way[-1])}, where {shown(way[0])} leads to,"
 
 
 def why(error: BaseException, location: str) -> str:

@@ -9,6 +9,7 @@ from typing import Literal
 from kvmkit.errors import InvalidSpec
 from kvmkit.install.answers import Kind
 from kvmkit.install.spec import InstallSpec
+from kvmkit.install.transport import anybodys, shown
 from kvmkit.install.tree import Tree
 from kvmkit.vm.spec import VMSpec
 
@@ -90,6 +91,12 @@ class Way:
             yield "nobody will be able to log in: there is no SSH key and no password"
         if tree and tree.location.startswith("/"):
             yield "the tree is on this machine: only its kernel and RAM disk are sent, the VM sees no more"
+        if tree and anybodys(tree.location):
+            yield (
+                f"WARNING: nothing vouches for the tree: whoever can change it at {shown(tree.location)}, or "
+                "on the way, reads what the installer is told, hashes of passwords included, and is root in "
+                "the VM; take one by https, or a folder"
+            )
 
 
 def choose(spec: VMSpec, install: InstallSpec, tree: Tree | None) -> Way:

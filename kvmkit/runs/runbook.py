@@ -80,4 +80,14 @@ def defaults(source: Path) -> dict[str, Any]:
 def _secret(name: str, value: Any) -> bool:
     if SECRET.search(name) or isinstance(value, SecretStr):
         return True
-    return isinstance(value, str) and "://" in value and urlsplit(value).password is not None
+    return isinstance(value, str) and "://" in value and _lets_in(name, value)
+
+
+def _lets_in(name: str, url: str) -> bool:
+    """Whether a URL may hold what lets somebody in; the query of a repository names a release."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # whoever takes it says so
+        return "@" in url
+    login = parts.password is not None or (parts.username is not None and parts.scheme in ("http", "https"))
+    return login or (name in ("location", "url") and ("?" in url or "#" in url))

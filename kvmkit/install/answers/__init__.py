@@ -110,15 +110,16 @@ def render(kind: Kind, install: InstallSpec, vm_name: str, tree_release: str = "
     checked = language.check(text)
     if checked.problems:
         raise InvalidSpec({"answers_file" if own else "answers": "; ".join(checked.problems)})
-    files = {language.file: text}
+    others = {}
     if kind in ("autoinstall", "cloud-init"):
-        files["meta-data"] = cloudinit.meta_data(vm_name)
+        others["meta-data"] = cloudinit.meta_data(vm_name)
     if kind == "cloud-init" and want.static:
-        files["network-config"] = cloudinit.network_config(want.static, mac)
-    shown = {name: _without(content, want.hashes) for name, content in files.items()}
-    if own:
-        shown[language.file] = f"{install.answers_file}: not shown, as it may hold secrets\n"
-    return Answers(language.label, files, shown, checked.notes)
+        others["network-config"] = cloudinit.network_config(want.static, mac)
+    shown = f"{install.answers_file}: not shown, as it may hold secrets\n"
+    if not own:
+        shown = language.make(want.shown)
+    named = {language.file: text} | others, {language.file: shown} | others
+    return Answers(language.label, *named, checked.notes)
 
 
 def _read(path: str) -> str:
@@ -135,9 +136,3 @@ def _read(path: str) -> str:
         raise InvalidSpec({"answers_file": f"{path!r}: {error.strerror}, on this machine"}) from None
     except UnicodeDecodeError:
         raise InvalidSpec({"answers_file": f"{path!r}: it is no text in UTF-8"}) from None
-
-
-def _without(text: str, hashes: tuple[str, ...]) -> str:
-    for secret in hashes:
-        text = text.replace(secret, "********")
-    return text

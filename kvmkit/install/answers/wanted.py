@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kvmkit.errors import InvalidSpec
 from kvmkit.install.answers.secret import hash_password
@@ -12,6 +12,8 @@ from kvmkit.install.spec import InstallSpec
 
 __all__ = ["Static", "Wanted", "static_address", "wanted"]
 
+MASK = "********"
+HIDDEN = "# the script: not shown, as it may hold secrets\n"
 LONGEST_POST = 65536
 """Bytes of a script: a shell gets it as one argument, in Base64, and Linux allows 128 KiB (execve(2))."""
 
@@ -70,9 +72,11 @@ class Wanted:
         return location
 
     @property
-    def hashes(self) -> tuple[str, ...]:
-        """What must not be seen."""
-        return tuple(filter(None, (self.password, self.root_password)))
+    def shown(self) -> Wanted:
+        """The same without what must not be seen: hashes, and the script, which may hold keys and tokens."""
+        install = self.install.model_copy(update={"post": HIDDEN if self.install.post else ""})
+        password, root_password = (MASK if found else "" for found in (self.password, self.root_password))
+        return replace(self, install=install, password=password, root_password=root_password)
 
     @property
     def sudo(self) -> str:

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sysconfig
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,7 +48,11 @@ def test_a_password_is_seen_nowhere(
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
     monkeypatch.setenv("TMPDIR", str(scratch))
     spec = InstallSpec(
-        user="ann", password=PLAIN, root_password=f"{PLAIN}2", location="http://127.0.0.1/tree"
+        user="ann",
+        password=PLAIN,
+        root_password=f"{PLAIN}2",
+        location="http://127.0.0.1/tree",
+        post="TOKEN=hunter2",
     )
     answers = render(kind, spec, "web1", "RHEL9")
     hashes = [word.strip("'\"") for word in "".join(answers.files.values()).replace("=", " ").split()]
@@ -64,7 +69,7 @@ def test_a_password_is_seen_nowhere(
         spec.model_dump_json(),
         *capfd.readouterr(),
     ]
-    for secret in (PLAIN, *hashes):
+    for secret in (PLAIN, *hashes, "hunter2", b64encode(b"TOKEN=hunter2").decode()):
         assert not any(secret in text for text in elsewhere)
     assert list(scratch.iterdir()) == []
 

@@ -173,6 +173,22 @@ def test_what_a_redirect_leads_to_is_stayed_with(server: Files, into: Path) -> N
     assert [path for path, _range in server.asked] == ["/any", "/disk.img", "/disk.img"]
 
 
+def test_after_a_redirect_the_server_that_fails_is_named(server: Files, into: Path) -> None:
+    with http_files(server.folder, "127.0.0.9") as other:
+        away = other.url("none?token=geheim")
+        other.codes = {"/disk.img": 503}
+        server.moved = {"/away": away, "/busy": other.url("disk.img")}
+        with pytest.raises(
+            kk.NotFound, match=r"http://127\.0\.0\.9:\d+/none, where .*/away leads to"
+        ) as error:
+            fetch(server.url("away"), into)
+        assert "geheim" not in str(error.value)
+        with pytest.raises(kk.BadSource, match=r"127\.0\.0\.9:\d+/disk.img, where .*: its server says 503"):
+            fetch(server.url("busy"), into)
+    with pytest.raises(kk.BadSource, match=r"nothing listens on port \d+ of 127\.0\.0\.9"):
+        fetch(server.url("away"), into)
+
+
 def test_a_file_that_is_too_large_is_refused(server: Files, into: Path) -> None:
     with pytest.raises(kk.BadSource, match="has 3 MiB, more than 1 MiB"):
         fetch(server.url("disk.img"), into, limit=MIB)

@@ -100,14 +100,18 @@ def test_without_a_checksum_it_says_so(host: kk.Host, spec: kk.ImageSpec) -> Non
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
-def test_a_file_of_checksums_beside_it_is_believed(
+def test_a_file_of_checksums_beside_it_is_compared_and_vouches_for_nothing_on_an_open_line(
     host: kk.Host, spec: kk.ImageSpec, server: Files, algorithm: str
 ) -> None:
     digest = hashlib.new(algorithm, (server.folder / "debian.qcow2").read_bytes()).hexdigest()
     sums = f"{algorithm.upper()}SUMS"
     (server.folder / sums).write_text(f"{digest}  debian.qcow2\n")
 
-    assert f"verified by {sums} beside it" in kk.plan_image(host, spec).notes
+    notes = kk.plan_image(host, spec).notes
+    assert f"verified by {sums} beside it" in notes
+    assert "WARNING: nothing vouches for it" in "".join(notes)
+    notes = kk.plan_image(host, with_(spec, **{algorithm: digest})).notes
+    assert "WARNING: nothing vouches for it" not in "".join(notes)
 
     (server.folder / sums).write_text(f"{'0' * len(digest)}  debian.qcow2\n")
     assert "is not what it should be" in refused(host, spec)["url"]
@@ -189,5 +193,13 @@ def test_a_full_pool(host: kk.Host, spec: kk.ImageSpec, monkeypatch: pytest.Monk
 def test_a_password_is_not_shown() -> None:
     with pytest.raises(kk.InvalidSpec) as caught:
         kk.ImageSpec(url="ftp://me:geheim@kvm1/a.iso")
-
     assert "geheim" not in str(caught.value)
+    for url in (
+        "http://geheim@kvm1/a",
+        "gopher://kvm1/a?k=geheim",
+        "http://[kvm1/a#geheim",
+        "http:///a?geheim",
+    ):
+        with pytest.raises(kk.InvalidSpec) as caught:
+            kk.ImageSpec(url=url)
+        assert "geheim" not in str(caught.value)

@@ -72,8 +72,21 @@ def test_what_is_wrong_is_named(field: str, value: object, words: str) -> None:
         {"root_password": "hunter2\x07"},
         {"password": b"hunter2"},
         {"location": "http://root:hunter2@192.168.0.200/rhel9"},
+        {"location": "http://hunter2@192.168.0.200/rhel9"},
+        {"location": "http://h/rhel9?token=hunter2"},
+        {"location": "http://h/rhel9?"},
+        {"location": "http://h/rhel9#hunter2"},
+        {"location": "ftp://h/rhel9;x=y?hunter2"},
+        {"location": "http://[h/?hunter2"},
+        {"location": "http://h/\x07?hunter2"},
+        {"location": "gopher://hunter2@h/"},
+        {"kernel_args": "quiet inst.vncpassword=hunter2"},
+        {"kernel_args": "passwd/root-password=hunter2"},
+        {"kernel_args": "inst.updates=http://h/img?hunter2"},
+        {"kernel_args": "inst.ks=https://a:hunter2@h/"},
+        {"post": "curl -H 'X: hunter2'\x07"},
     ],
-    ids=["line", "control character", "bytes", "in a URL"],
+    ids=str,
 )
 def test_a_secret_that_is_refused_is_not_shown(fields: dict[str, Any]) -> None:
     try:
@@ -84,9 +97,10 @@ def test_a_secret_that_is_refused_is_not_shown(fields: dict[str, Any]) -> None:
         assert "hunter2" not in repr(taken)
 
 
-def test_passwords_are_in_no_display_and_no_dump() -> None:
-    spec = InstallSpec(**dict.fromkeys(("password", "root_password"), "hunter2"))
+def test_passwords_and_scripts_are_in_no_display_and_no_dump() -> None:
+    spec = InstallSpec(**dict.fromkeys(("password", "root_password", "post"), "hunter2"))
 
     assert "hunter2" not in repr(spec) + str(spec) + spec.model_dump_json() + str(spec.model_dump())
     assert "password" not in spec.model_dump()
     assert spec.password.get_secret_value() == "hunter2"
+    assert spec.post == "hunter2"
