@@ -16,7 +16,16 @@ MANAGERS = ("apt-get", "dnf", "yum", "zypper")
 DRIVEN = ("apt-get", "dnf", "zypper")
 """Those that kvmkit itself can run; yum alone is found on systems that are too old."""
 # Where a package of Debian's is named after the machine: qemu-system-x86.
-DEBIAN_QEMU = {"aarch64": "arm", "ppc64le": "ppc", "s390x": "misc", "riscv64": "misc"}
+DEBIAN_QEMU = {
+    **dict.fromkeys(("x86_64", "i686", "i586", "i486", "i386"), "x86"),
+    **dict.fromkeys(("aarch64", "armv8l", "armv7l", "armv6l"), "arm"),
+    **dict.fromkeys(("ppc64le", "ppc64", "ppc"), "ppc"),
+    **dict.fromkeys(("mips", "mips64"), "mips"),
+    **dict.fromkeys(("sparc64", "sparc"), "sparc"),
+    **dict.fromkeys(("s390x", "riscv64", "loongarch64"), "misc"),
+}
+EMULATORS = {"ppc64le": "ppc64", **dict.fromkeys(("armv8l", "armv7l", "armv6l"), "arm")}
+"""Machines whose emulator has another name; the 32-bit ones of a PC have that of 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +65,11 @@ def _missing(facts: Facts, *, local: bool) -> list[Need]:
 
 
 def _needs(machine: str, *, local: bool) -> list[Need]:
-    emulator = {"ppc64le": "ppc64", "i686": "x86_64"}.get(machine, machine)
-    qemu = f"qemu-system-{DEBIAN_QEMU.get(machine, 'x86')}"
-    suse = f"qemu-{DEBIAN_QEMU.get(machine, 'x86').replace('misc', machine)}"
+    kind = DEBIAN_QEMU.get(machine, "")
+    emulator = "x86_64" if kind == "x86" else EMULATORS.get(machine, machine)
+    # All emulators, where it is not known which package has that of the machine.
+    qemu = f"qemu-system-{kind}" if kind else "qemu-system"
+    suse = f"qemu-{kind.replace('misc', machine)}" if kind else "qemu"
     needs = [
         Need((f"qemu-system-{emulator}", "qemu-kvm"), "runs the VMs", qemu, "qemu-kvm", suse),
         Need(("qemu-img",), "makes disk images", "qemu-utils", "qemu-img", "qemu-tools"),

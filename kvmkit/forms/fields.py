@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from kvmkit.forms.choices import Choice
+from kvmkit.forms.secret import Secret
 from kvmkit.spec import Spec
 
 __all__ = ["blank", "field_widget", "help_texts", "label"]
@@ -59,8 +60,10 @@ def field_widget(name: str, info: FieldInfo, value: Any, choice: Choice | None) 
         widget = widgets.Checkbox(value=value, **common)
     elif kind is int:
         widget = widgets.IntText(value=value, continuous_update=True, **common)
-    elif kind is SecretStr:
-        widget = widgets.Password(value=value.get_secret_value(), **common)
+    elif info.exclude:
+        lines = 3 if isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("lines") else 0
+        held = value.get_secret_value() if isinstance(value, SecretStr) else value
+        widget = Secret(value=held, rows=lines, description=common["description"], layout=common["layout"])
     elif choice is not None:
         # A choice that still lets one type: what the host does not show may be there.
         widget = widgets.Combobox(value=value, options=choice.names, ensure_option=False, **common)

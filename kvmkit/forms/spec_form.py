@@ -152,8 +152,9 @@ class SpecForm(Shown, Generic[S]):
     @property
     def values(self) -> dict[str, Any]:
         """What the fields hold now, valid or not."""
-        secret = widgets.Password
-        return {n: SecretStr(w.value) if isinstance(w, secret) else w.value for n, w in self.fields.items()}
+        known = self.spec_class.model_fields
+        held = {name: widget.value for name, widget in self.fields.items()}
+        return {n: SecretStr(v) if known[n].annotation is SecretStr else v for n, v in held.items()}
 
     @property
     def spec(self) -> S:
@@ -246,10 +247,15 @@ class SpecForm(Shown, Generic[S]):
         ]
         return f"kk.{self.spec_class.__name__}({', '.join(told)})"
 
+    def _value(self, name: str, value: object) -> str:
+        """Give what a field holds as a page may keep it."""
+        secret = self.spec_class.model_fields[name].exclude
+        return "********" if secret and self.fields[name].value else "" if secret else str(value)
+
     def _html(self) -> str:
         rows = "".join(
             f"<tr><td style='text-align:left'>{escape(label(name))}</td>"
-            f"<td style='text-align:left'>{escape(str(value))}</td>"
+            f"<td style='text-align:left'>{escape(self._value(name, value))}</td>"
             f"<td style='text-align:left'>{escape(self._wrong(name) or self._help.get(name, ''))}</td></tr>"
             for name, value in self.values.items()
         )

@@ -119,7 +119,7 @@ def plan_repository(host: Host, spec: RepositorySpec) -> Plan:
     InvalidSpec
         The repository does not answer, or a field does not fit the host.
     Conflict
-        One of the files is a link.
+        One of the files that are written or moved aside is a link.
     Unsupported
         No rights, or an unknown system.
 
@@ -136,7 +136,8 @@ def plan_repository(host: Host, spec: RepositorySpec) -> Plan:
     if host.practice:
         return _plan(host.uri, spec, path, text, {})
     root = as_root(host)
-    found = _read(root, manager, path)
+    # What stays is nobody's business here, links included.
+    found = look(root, [path]) if spec.keep_others else _read(root, manager, path)
     _ask(root, spec, manager, path, text)
     if manager == "dnf" and spec.gpgcheck and not spec.gpgkey:
         _see_to_a_key(root)

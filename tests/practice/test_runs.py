@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
 import kvmkit as kk
@@ -63,6 +64,8 @@ def test_each_run_is_kept_with_its_host_operator_time_plans_and_journal(host: kk
         ),
         ({"password": "hunter2"}, r"^password: a secret cannot be a parameter"),
         ({"cdrom": "ftp://me:hunter2@kvm1/cd.iso"}, r"^cdrom: a secret cannot be a parameter"),
+        ({"cdrom": "http://hunter2@kvm1/cd.iso"}, r"^cdrom: a secret cannot be a parameter"),
+        ({"location": "http://kvm1/tree?hunter2"}, r"^location: a secret cannot be a parameter"),
     ],
 )
 def test_a_wrong_parameter_is_refused_before_anything_is_begun(
@@ -206,3 +209,30 @@ def test_make_runs_a_runbook_with_words_as_parameters() -> None:
     assert refused.stdout == ""
     assert refused.stderr.startswith("Error: InvalidSpec: memory_mib: 'lots': Input should be")
     assert "'memory_mib' is not of the form PARAMETER=VALUE" in make("memory_mib").stderr
+
+
+FORM = """
+from pathlib import Path
+import kvmkit as kk
+secret = Path(file).read_text()
+form = kk.form(kk.InstallSpec, kk.connect(uri), user="ann", password=secret, post=f"TOKEN={secret}")
+form.fields["root_password"].value = secret
+form.fields["password"]._handle_custom_msg({"value": secret + "2"}, [])  # as a page sends it
+form
+"""
+
+
+def test_what_a_form_holds_in_secret_is_in_no_notebook_that_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parameters = nbformat.v4.new_code_cell('uri = ""\nfile = ""', metadata={"tags": ["parameters"]})
+    spec = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    book = nbformat.v4.new_notebook(cells=[parameters, nbformat.v4.new_code_cell(FORM)], metadata=spec)
+    nbformat.write(book, tmp_path / "form.ipynb")
+    (tmp_path / "file").write_text("hunter2")
+    monkeypatch.setattr("kvmkit.runs.runbook.runbooks", lambda: tmp_path)
+
+    kept = kk.run_runbook("form", URI, file=str(tmp_path / "file")).notebook.read_text()
+
+    assert "Root password" in kept  # the state of the widgets is in it
+    assert "hunter2" not in kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kvmkit.install.answers.checked import Checked
-from kvmkit.install.answers.cloudinit import HEAD, first_boot
+from kvmkit.install.answers.cloudinit import HEAD, first_boot, is_cloud_config
 from kvmkit.install.answers.wanted import Static, Wanted
 from kvmkit.install.answers.yaml_text import as_yaml, lines, read
 
@@ -64,7 +64,7 @@ def check(text: str) -> Checked:
 
     Its JSON schema comes in no package: what it asks for beyond this is known to the installer alone.
     """
-    if text.splitlines()[:1] != [HEAD.strip()]:
+    if not is_cloud_config(text):
         return Checked((f"line 1: user-data begins with {HEAD.strip()}",))
     data, problem = read(text)
     if problem:

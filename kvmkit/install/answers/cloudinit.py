@@ -11,15 +11,18 @@ from kvmkit.install.answers.checked import Checked
 from kvmkit.install.answers.wanted import Static, Wanted
 from kvmkit.install.answers.yaml_text import as_yaml, lines, read
 
-__all__ = ["HEAD", "check", "cloud_config", "first_boot", "meta_data", "network_config"]
+__all__ = ["HEAD", "check", "cloud_config", "first_boot", "is_cloud_config", "meta_data", "network_config"]
 
 HEAD = "#cloud-config\n"
+HEAD_LINE = re.compile(r"\s*#cloud-config(?![\w-])[^\n]*(\n|$)", re.IGNORECASE)
 OTHERS = (
     "#!",
     "#include",
     "#cloud-boothook",
     "#part-handler",
     "## template: jinja",
+    "#cloud-config-archive",
+    "#cloud-config-jsonp",
     "Content-Type:",
     "MIME-",
 )
@@ -105,9 +108,9 @@ def network_config(static: Static, mac: str) -> str:
 
 def check(text: str) -> Checked:
     """Look whether user-data is a cloud-config, by cloud-init's own schema where it is installed."""
-    if text.startswith(OTHERS):
+    if text.lstrip().lower().startswith(tuple(map(str.lower, OTHERS))):
         return Checked(notes=("the user-data was not checked: it is no cloud-config, but of another kind",))
-    if text.splitlines()[:1] != [HEAD.strip()]:
+    if not is_cloud_config(text):
         return Checked((f"line 1: user-data begins with {HEAD.strip()}",))
     data, problem = read(text)
     if not problem and not isinstance(data, dict):
@@ -117,10 +120,16 @@ def check(text: str) -> Checked:
     return _by_schema(text)
 
 
+def is_cloud_config(text: str) -> bool:
+    """Whether user-data is a cloud-config to cloud-init, which passes over blanks and capitals at its head."""
+    return HEAD_LINE.match(text) is not None
+
+
 def _by_schema(text: str) -> Checked:
     """Have cloud-init itself look; it names paths, not lines (and its ``--annotate`` fails on some)."""
     argv = ["env", "LC_ALL=C.UTF-8", "cloud-init", "schema", "--config-file", "/dev/stdin"]
-    result = Local("this machine").run(argv, text, timeout=120)
+    # Its check of the head is narrower than what it takes at boot.
+    result = Local("this machine").run(argv, HEAD + HEAD_LINE.sub("", text), timeout=120)
     if result.exit_code == NOT_FOUND:
         return Checked(notes=("not held against cloud-init's own schema: cloud-init is not installed here",))
     if result.exit_code == 0:

@@ -1,5 +1,6 @@
 """The form of a spec, without a kernel: what is typed is a widget's value."""
 
+import json
 import threading
 from html import unescape
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import SecretStr, ValidationError
 import kvmkit as kk
 from kvmkit.forms import spec_form as module
 from kvmkit.forms.fields import help_texts
+from kvmkit.forms.secret import Secret
 from kvmkit.spec import Spec
 from kvmkit.vm import describe
 from tests.lab.waiting import wait_until
@@ -218,16 +220,32 @@ def test_without_a_host_nothing_can_be_previewed() -> None:
 
 
 def test_a_secret_is_in_the_spec_and_in_nothing_that_is_shown() -> None:
-    known: dict[str, Any] = {"password": "hunter2"}
+    known: dict[str, Any] = {"password": "hunter2", "post": "TOKEN=hunter4"}
     form = kk.form(kk.InstallSpec, location="http://192.168.0.200/rhel9", **known)
-    assert isinstance(form.fields["password"], widgets.Password)
+    assert isinstance(form.fields["password"], Secret)
     assert isinstance(form.fields["ssh_keys"], widgets.Textarea)
+    assert isinstance(form.fields["post"], Secret)
     form.fields["root_password"].value = "hunter3"
 
     assert form.spec.password == SecretStr("hunter2")
     assert form.values == dict(form.spec)
     shown = [repr(form), form._html(), form._call.value, *(note.value for note in form._notes.values())]
     assert "hunter" not in "".join(shown)
+    # What papermill and JupyterLab write into a notebook.
+    assert "hunter" not in json.dumps(widgets.Widget.get_manager_state())
+
+
+def test_what_is_typed_as_a_secret_comes_by_a_message_and_what_is_set_goes_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[Any] = []
+    field = Secret(value="hunter2")
+    monkeypatch.setattr(field, "send", lambda content, buffers=None: sent.append(content))
+    field._handle_custom_msg({"value": "hunter3"}, [])
+    assert (field.value, sent) == ("hunter3", [])  # the page has it already
+    field._handle_custom_msg({"asks": True}, [])
+    field.value = "hunter4"
+    assert sent == [{"value": "hunter3"}, {"value": "hunter4"}]
 
 
 def test_an_error_in_a_callback_is_seen_until_the_next_one_works(monkeypatch: pytest.MonkeyPatch) -> None:
