@@ -27,6 +27,7 @@ __all__ = [
     "question",
     "read_console",
     "stages",
+    "stays_on",
     "trouble",
     "wakened",
 ]
@@ -80,6 +81,15 @@ _PROMPT = re.compile(r"\n-{3,}\n[\s\S]*[>\]]\Z")
 """Where debconf writes lines: a title is underlined, and in nearly all languages > or ] ends a prompt."""
 _END = re.compile(r"reboot: (Restarting system|machine restart|Power down|System halted)")
 """kernel/reboot.c: the last that Linux says."""
+_HALTED = "reboot: System halted"
+"""Linux has let go of its disks, and leaves the VM on."""
+_WAITS = re.compile(
+    r"Installation complete\.? Press ENTER to quit:?"  # Anaconda, unless it was told to restart
+    r"|Please remove the installation medium, then press ENTER:?"  # Ubuntu's
+)
+"""How an installer that is done waits for somebody to press a key."""
+OFF_SECONDS = 120
+"""How long a system has to switch itself off when it is told to; meanwhile Linux writes what it has kept."""
 
 
 def stages(text: str) -> list[str]:
@@ -125,8 +135,20 @@ def _first(patterns: tuple[str, ...], text: str) -> str:
 
 
 def ended_by_itself(text: str) -> bool:
-    """Whether the last that a console tells of is the end of a Linux."""
-    return any(_END.search(line) for line in text.splitlines()[-20:])
+    """Whether the last that a console tells of is the end of a Linux, or an installer that is done."""
+    return any(_END.search(line) for line in text.splitlines()[-20:]) or bool(stays_on(text))
+
+
+def stays_on(text: str) -> str:
+    r"""Give the line by which an installer that is done says that it leaves the VM on; empty if it is not so.
+
+    Examples
+    --------
+    >>> stays_on("Installation complete. Press ENTER to quit:\n")
+    'Installation complete. Press ENTER to quit:'
+    """
+    last = text[-4096:].rstrip().rpartition("\n")[2].strip()
+    return last if last.endswith(_HALTED) or _WAITS.fullmatch(last) else ""
 
 
 def last_words(text: str, lines: int = 12) -> str:
@@ -206,6 +228,7 @@ class Watch:
         self.text = ""
         self._changed = time.monotonic()
         self._cannot = ""
+        self._told_off = 0.0
 
     def wait(self, woken: threading.Event, left: float, timeout: float) -> None:
         """Wait until the VM is off, for the seconds that are `left` of its `timeout`.
@@ -237,7 +260,23 @@ class Watch:
             return True
         if stuck:
             raise InstallFailed(f"the VM is paused: {stuck}; then install it again. {self.said()}")
+        if active and (line := stays_on(self.text)):
+            self._switch_off(line)
         return active
+
+    def _switch_off(self, line: str) -> None:
+        """Switch off a VM whose installer is done and would wait for ever; a person may do it before."""
+        now = time.monotonic()
+        if now < self._changed + (ASKING if self.attended else LOOK):
+            return
+        self.timeline.saw(f"the installer is done, and the VM is switched off: {line}")
+        with self.host.changing(f"switch off VM {self.name}") as connection:
+            domain = connection.lookupByName(self.name)
+            if _HALTED in line or (self._told_off and now > self._told_off + OFF_SECONDS):
+                domain.destroy()
+            elif not self._told_off:
+                self._told_off = now
+                domain.shutdown()
 
     def _look(self, *, last: bool = False) -> None:
         text = read_console(self.host, self.log)

@@ -137,7 +137,7 @@ def plan_repository(host: Host, spec: RepositorySpec) -> Plan:
         return _plan(host.uri, spec, path, text, {})
     root = as_root(host)
     # What stays is nobody's business here, links included.
-    found = look(root, [path]) if spec.keep_others else _read(root, manager, path)
+    found = _read(root, manager, path, others=not spec.keep_others)
     _ask(root, spec, manager, path, text)
     if manager == "dnf" and spec.gpgcheck and not spec.gpgkey:
         _see_to_a_key(root)
@@ -182,8 +182,10 @@ def _deb822(spec: RepositorySpec) -> str:
     return "".join(f"{name}: {value}\n" for name, value in fields.items() if value)
 
 
-def _read(root: Root, manager: str, path: str) -> Mapping[str, bytes | None]:
-    """Read the files of all repositories, ours among them."""
+def _read(root: Root, manager: str, path: str, *, others: bool = True) -> Mapping[str, bytes | None]:
+    """Read the files of repositories: ours, or all."""
+    if not others:
+        return look(root, [path])
     folder = FOLDERS[manager]
     names = [word for ending in ENDINGS[manager] for word in ("-o", "-name", f"*.{ending}")][1:]
     found = root.run(["find", folder, "-maxdepth", "1", "(", *names, ")"], ok=False).stdout.splitlines()

@@ -121,7 +121,7 @@ def check(text: str) -> Checked:
 
 
 def is_cloud_config(text: str) -> bool:
-    """Whether user-data is a cloud-config to cloud-init, which passes over blanks and capitals at its head."""
+    """Whether user-data is a cloud-config to cloud-init, which passes over blanks and capitals there."""
     return HEAD_LINE.match(text) is not None
 
 

@@ -34,6 +34,22 @@ def test_the_installer_runs_then_the_disk_and_nothing_of_the_installer_is_left(
     assert world.state() == before
 
 
+@pytest.mark.parametrize("arguments", [tiny.HALTS, tiny.STAYS], ids=["halts", "waits"])
+def test_an_installer_that_is_done_and_leaves_the_vm_on_has_ended(
+    world: World, location: str, arguments: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kvmkit.install.watch.OFF_SECONDS", 3)  # the tiny installer knows no power button
+    before, plan = world.state(), tiny.plan(world.host, location, arguments)
+    report = kk.apply(plan)
+
+    *_, off, ended = seen(report)
+    assert off.startswith("the installer is done, and the VM is switched off: ")
+    assert ended == "the installer has ended"
+    assert kk.vms(world.host).loc["small", "state"] == "running"
+    assert kk.undo(report).ok
+    assert world.state() == before
+
+
 def assert_only_the_guest_saw_the_hash(console: str, *texts: str) -> None:
     hashed = re.search(r"rootpw --iscrypted '?(\$6\$[^'\s]+)", console)
     assert hashed, console

@@ -40,6 +40,9 @@ ENDS = 'rdinit=/bin/busybox -- sh -c "cat /ks.cfg; reboot -f"'
 """Prints the answers, and ends as an installer does."""
 PANICS = "rdinit=/bin/false"
 WAITS = 'rdinit=/bin/busybox -- sh -c "echo [!!] Choose a mirror; sleep 9999"'
+HALTS = 'rdinit=/bin/busybox -- sh -c "halt -f"'
+STAYS = 'rdinit=/bin/busybox -- sh -c "echo Installation complete. Press ENTER to quit:; sleep 9999"'
+"""They are done, and leave the VM on."""
 SCRIPT = "rdinit=/bin/busybox -- sh /install"
 """Does what :func:`script` was given."""
 

@@ -63,6 +63,26 @@ def test_missing_packages_are_named_as_the_distribution_does(
     assert check.found == "missing: qemu-system-x86_64, libvirtd"
 
 
+@pytest.mark.parametrize(
+    ("machine", "apt", "zypper"),
+    [
+        ("ppc64", "qemu-system-ppc", "qemu-ppc"),
+        ("ppc64le", "qemu-system-ppc", "qemu-ppc"),
+        ("armv7l", "qemu-system-arm", "qemu-arm"),
+        ("i386", "qemu-system-x86", "qemu-x86"),
+        ("s390x", "qemu-system-misc", "qemu-s390x"),
+        ("mips64", "qemu-system-mips", "qemu-mips"),
+        ("alpha", "qemu-system", "qemu"),
+        ("", "qemu-system", "qemu"),
+    ],
+)
+def test_the_emulator_is_that_of_the_machine(debian12: Facts, machine: str, apt: str, zypper: str) -> None:
+    for manager, package in (("apt-get", apt), ("zypper", zypper), ("dnf", "qemu-kvm")):
+        commands = debian12.commands - {"apt-get", "qemu-system-x86_64"} | {manager}
+        fix = row(debian12, "packages", commands=commands, machine=machine).fix
+        assert fix == f"{manager} install {package}"
+
+
 def test_a_32_bit_host_has_the_emulator_of_its_package(debian12: Facts) -> None:
     assert row(debian12, "packages", machine="i686").status == "PASS"
 

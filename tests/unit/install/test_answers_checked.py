@@ -205,6 +205,23 @@ def test_yaml_means_no_more_than_can_be_read(kind: Kind, text: str, said: str, p
     assert caught.value.errors["answers_file"].startswith(said)
 
 
+@pytest.mark.parametrize(
+    "head", ["#cloud-config ", "#cloud-config\t", "\n#cloud-config", "#Cloud-Config", "#cloud-config\r"]
+)
+def test_user_data_begins_as_cloud_init_takes_it(head: str, path: Path) -> None:
+    with local.env(PATH="/nowhere"):
+        (note,) = taken(path, "cloud-init", f"{head}\nhostname: x\n").notes
+    assert "cloud-init is not installed here" in note
+    taken(path, "autoinstall", f"{head}\nautoinstall:\n  version: 1\n  identity: {{}}\n")
+
+
+def test_user_data_of_other_kinds_is_not_taken_for_a_cloud_config(path: Path) -> None:
+    for head in ("#cloud-config-archive", "#cloud-config-jsonp", "#Include"):
+        assert "of another kind" in taken(path, "cloud-init", f"{head}\n- x\n").notes[0]
+    with pytest.raises(kk.InvalidSpec, match="line 1: user-data begins with #cloud-config"):
+        taken(path, "cloud-init", "#cloud-configuration\na: b\n")
+
+
 def test_yaml_may_have_aliases(path: Path) -> None:
     text = "#cloud-config\nautoinstall:\n  version: 1\n  identity: &i {}\n  oem: *i\n"
     (note,) = taken(path, "autoinstall", text).notes

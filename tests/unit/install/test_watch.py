@@ -2,7 +2,7 @@
 
 import pytest
 
-from kvmkit.install.watch import ended_by_itself, last_words, question, stages, trouble
+from kvmkit.install.watch import ended_by_itself, last_words, question, stages, stays_on, trouble
 
 BOOT = "[    0.000000] Linux version 6.1.0-18-amd64 (debian-kernel@lists) #1 SMP\n"
 END = "[  301.1] reboot: Restarting system\n"
@@ -98,6 +98,22 @@ def test_only_the_end_of_a_console_is_the_end_of_a_system() -> None:
     assert ended_by_itself(BOOT + END)
     assert ended_by_itself(BOOT + "[ 9.1] reboot: Power down\n")
     assert not ended_by_itself(BOOT + END + BOOT + "line\n" * 20)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Installation complete. Press ENTER to quit:",
+        "Installation complete. Press ENTER to quit",
+        "Please remove the installation medium, then press ENTER:",
+        "[  812.1] reboot: System halted",
+    ],
+)
+def test_an_installer_that_is_done_may_leave_the_vm_on(line: str) -> None:
+    assert stays_on(f"{BOOT}{line} \n\n") == line
+    assert ended_by_itself(f"{BOOT}{line}\n")
+    assert stays_on(f"{BOOT}{line}\nInstalling software 3%\n") == ""
+    assert stays_on(f'{BOOT}echo "{line[:-1]}"; sleep 1\n') == ""
 
 
 def test_last_words_leave_out_what_is_blank() -> None:

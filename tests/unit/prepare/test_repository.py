@@ -148,6 +148,20 @@ def test_the_files_of_all_repositories_are_found(
     }
 
 
+def test_a_link_matters_where_it_would_be_touched(
+    here: kk.Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "redhat.repo").symlink_to("/run/of-somebody.repo")
+    monkeypatch.setitem(repository.FOLDERS, "dnf", str(tmp_path))
+    path = f"{tmp_path}/yum.repo"
+    assert _read(Root(here), "dnf", path, others=False) == {path: None}
+    with pytest.raises(kk.Conflict, match=r"redhat.repo on .* is a symbolic link"):
+        _read(Root(here), "dnf", path)
+    (tmp_path / "yum.repo").symlink_to("/run/of-somebody.repo")
+    with pytest.raises(kk.Conflict, match=r"yum.repo on .* is a symbolic link"):
+        _read(Root(here), "dnf", path, others=False)
+
+
 @pytest.mark.skipif(not shutil.which("apt-get"), reason="asking needs a real apt")
 class TestARealApt:
     """It asks a repository in a folder, and one that is not there, beside this machine's own."""
