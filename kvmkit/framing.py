@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from kvmkit.commands import script
 from kvmkit.errors import KvmkitError
 
-__all__ = ["escaped", "framed_script", "lines_of", "split_sections", "unescaped", "with_text"]
+__all__ = ["escaped", "framed_script", "lines_of", "split_sections", "understood", "unescaped", "with_text"]
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
@@ -50,6 +51,26 @@ def split_sections(text: str, *, where: str = "a capture") -> dict[str, list[str
         elif line and lines is not None:
             raise KvmkitError(f"{where} printed {line[:80]!r} where a heading or a line behind a bar belongs")
     return sections
+
+
+@contextmanager
+def understood(where: str) -> Iterator[None]:
+    """Say of a host whose answer has its frames, and not in them what a script prints, that it is so.
+
+    Raises
+    ------
+    KvmkitError
+        In place of what Python raises for a word or a number that is not there.
+    """
+    try:
+        yield
+    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        if isinstance(error, KvmkitError):
+            raise
+        raise KvmkitError(
+            f"{where} answered in a way that no script of kvmkit does ({type(error).__name__}: {error}): is "
+            "a program there not what its name says?"
+        ) from error
 
 
 def with_text(sections: Mapping[str, Sequence[str]]) -> defaultdict[str, list[str]]:

@@ -180,7 +180,8 @@ def runs(uri: str) -> dict[str, dict[str, Any]]:
     """Give the last word on each run of a runbook, oldest first."""
     found: dict[str, dict[str, Any]] = {}
     for record in _records(_folder(uri) / "runs.jsonl"):
-        found[record["run"]] = found.get(record["run"], {}) | record
+        if isinstance(run := record.get("run"), str):
+            found[run] = found.get(run, {}) | record
     return found
 
 
@@ -242,6 +243,8 @@ def _records(path: Path) -> list[dict[str, Any]]:
         text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     for line in text.splitlines():
         # A process killed while it wrote leaves half a line at the end: that record was not yet acted on.
-        with contextlib.suppress(json.JSONDecodeError):
-            records.append(json.loads(line))
+        with contextlib.suppress(ValueError, RecursionError):
+            record = json.loads(line)
+            if isinstance(record, dict):
+                records.append(record)
     return records

@@ -15,7 +15,7 @@ from kvmkit.bridge.facts import DNS, Address, BridgeSettings, Link, Network, Rou
 from kvmkit.bridge.sealed import seal
 from kvmkit.check import facts
 from kvmkit.errors import KvmkitError, Unsupported
-from kvmkit.framing import framed_script, split_sections, with_text
+from kvmkit.framing import framed_script, split_sections, understood, with_text
 from kvmkit.host import Host
 from kvmkit.practice import recorded
 
@@ -99,6 +99,12 @@ def parse_network(text: str, *, where: str = "a capture", session: bool = False)
     sections = with_text(whole)
     if "network end" not in sections:
         raise KvmkitError(f"what {where} tells of its network ends early, after {text[-80:]!r}")
+    return understood(where)(_network)(text, whole, sections, where=where, session=session)
+
+
+def _network(
+    text: str, whole: Mapping[str, list[str]], sections: Sections, *, where: str, session: bool
+) -> Network:
     ip = partial(_ip, sections, where)
     links = tuple(_links(ip("links"), sections["wireless"]))
     return Network(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lxml import etree
 
 from kvmkit.errors import KvmkitError
-from kvmkit.framing import framed_script, split_sections, with_text
+from kvmkit.framing import framed_script, split_sections, understood, with_text
 from kvmkit.practice import recorded
 
 if TYPE_CHECKING:
@@ -165,6 +165,10 @@ def parse(text: str, *, where: str = "a capture", session: bool = False) -> Fact
     sections = with_text(split_sections(text, where=where))
     if "end" not in sections:
         raise KvmkitError(f"the facts of {where} end early, after {text[-80:]!r}; is its shell a POSIX one?")
+    return understood(where)(_facts)(sections, session=session)
+
+
+def _facts(sections: Mapping[str, list[str]], *, session: bool) -> Facts:
     user, *groups = sections["user"][0].split()
     cpu = _pairs(sections["cpu"])
     pools = sections["pools session" if session else "pools system"]
