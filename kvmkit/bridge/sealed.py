@@ -37,7 +37,9 @@ _MARK = re.compile(r"kept-secret-[0-9a-f]{8}-\d+-")
 _LOGIN = re.compile(r"//([^/\s@]+)@")
 # A name with = or : behind it or, as the first word of a line or a word of a command, blanks.
 _NAMED = re.compile(
-    r"(?P<first>^[ \t]*)?(?P<name>[A-Za-z][\w.-]*)[\"']?(?P<sign>[ \t]*[=:][ \t]*|(?:[ \t]|\\\n)+)",
+    # From where a word begins, so that a long one is looked at once.
+    r"(?P<first>^[ \t]*)?(?<![\w.-])(?:(?![A-Za-z])[\w.-])*(?P<name>[A-Za-z][\w.-]*)[\"']?"
+    r"(?P<sign>[ \t]*[=:][ \t]*|(?:[ \t]|\\\n)+)",
     re.MULTILINE,
 )
 _WORD = re.compile(r"[^\s\\]+")

@@ -34,6 +34,8 @@ __all__ = [
 
 LOG_BYTES = 2**17
 """How much of the console is read each time; no installer prints more between two looks."""
+LONGEST = 500
+"""Characters of a line that are looked at: a guest may print one without end."""
 LOOK = 3
 """Seconds between looks at the console: libvirt has no event for what is printed there."""
 ASKING = 120
@@ -100,6 +102,7 @@ def stages(text: str) -> list[str]:
     >>> stages("[ 0.0] Linux version 6.1.0\n[ 60.1] reboot: Restarting system\\n")
     ['the kernel runs', 'it restarts']
     """
+    text = _bounded(text)
     found = {what: match.start() for what, words in _STAGES if (match := re.search(words, text))}
     return sorted(found, key=found.__getitem__)
 
@@ -112,7 +115,7 @@ def trouble(text: str) -> str:
     >>> trouble("[ 1.0] Kernel panic - not syncing: VFS: Unable to mount root fs")
     'Kernel panic - not syncing: VFS: Unable to mount root fs'
     """
-    return _first(_TROUBLE, text)
+    return _first(_TROUBLE, _bounded(text))
 
 
 def question(text: str) -> str:
@@ -127,6 +130,10 @@ def question(text: str) -> str:
     if _PROMPT.search(end):
         return " ".join(end.rpartition("\n\n")[2].split())
     return _first(_QUESTIONS, end)
+
+
+def _bounded(text: str) -> str:
+    return "\n".join(line[:LONGEST] for line in text.splitlines())
 
 
 def _first(patterns: tuple[str, ...], text: str) -> str:

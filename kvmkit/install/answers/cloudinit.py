@@ -128,8 +128,9 @@ def is_cloud_config(text: str) -> bool:
 def _by_schema(text: str) -> Checked:
     """Have cloud-init itself look; it names paths, not lines (and its ``--annotate`` fails on some)."""
     argv = ["env", "LC_ALL=C.UTF-8", "cloud-init", "schema", "--config-file", "/dev/stdin"]
+    head = HEAD_LINE.match(text) or [""]
     # Its check of the head is narrower than what it takes at boot.
-    result = Local("this machine").run(argv, HEAD + HEAD_LINE.sub("", text), timeout=120)
+    result = Local("this machine").run(argv, HEAD + text.removeprefix(head[0]), timeout=120)
     if result.exit_code == NOT_FOUND:
         return Checked(notes=("not held against cloud-init's own schema: cloud-init is not installed here",))
     if result.exit_code == 0:
