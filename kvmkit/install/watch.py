@@ -69,6 +69,8 @@ _STAGES = (
 _TROUBLE = (
     r"Kernel panic - not syncing.*",
     r"(You are in|Entering) emergency mode.*",
+    r"Warning: Could not boot\.",  # dracut's, before it gives a shell
+    r"finish: subiquity/(Early/run|Install/install|Late/run): FAIL.*",
     r"Pane is dead.*",
     r"(The following error|An error) occurred (while|during) .*",
     r"An unknown error has occurred.*",

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 __all__ = ["edited"]
 
-# A value of qemu.conf (virconf.c): string, number or list; what follows it is a comment.
-_VALUE = r"""(?:"[^"\n]*"|'[^'\n]*'|\[[^]]*\]|[^\s#"'[]+)"""
+# A value of qemu.conf (virconf.c): string, number or list; what follows it is a comment. In a list a string
+# or a comment may hold a bracket.
+_VALUE = r"""(?:"[^"\n]*"|'[^'\n]*'|\[(?:"[^"\n]*"|'[^'\n]*'|\#[^\n]*|[^]"'#])*\]|[^\s#"'[]+)"""
 
 
 def edited(text: str, lines: Mapping[str, str]) -> str:

@@ -135,7 +135,7 @@ def viewer_commands(host: Host, name: str) -> list[str]:
         raise WrongState(
             f"VM {name} on {host.uri} has no screen; its console: kk.console_log(host, {name!r})"
         )
-    commands = [shlex.join(["virt-viewer", "--connect", host.uri, name])]
+    commands = [shlex.join(["virt-viewer", "--connect", host.uri, *["--"] * name.startswith("-"), name])]
     port = screen.get("port", "-1")
     if host.ssh and port != "-1":
         listens = screen.get("listen", "127.0.0.1")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import libvirt
@@ -14,6 +17,10 @@ from kvmkit.vm.facts import domain, volumes
 from kvmkit.vm.xml import parse
 
 __all__ = ["eject_media", "insert_media"]
+
+TRAY = "Tray of the device is not open"
+TRAY_SECONDS = 10
+"""How long a guest may keep closing the tray that libvirt has opened."""
 
 
 def insert_media(host: Host, name: str, media: str) -> None:
@@ -126,7 +133,21 @@ def _change(host: Host, name: str, drive: Any, doing: str) -> None:
         # What libvirt adds while the VM runs is not part of what is asked for.
         for added in drive.findall("backingStore") + drive.findall("alias"):
             drive.remove(added)
-        dom.updateDeviceFlags(etree.tostring(drive, encoding="unicode"), live | kept)
+        _patiently(partial(dom.updateDeviceFlags, etree.tostring(drive, encoding="unicode"), live | kept))
+
+
+def _patiently(change: Callable[[], object]) -> None:
+    """Change a drive whose tray the guest may close in between: firmware does while it looks for a system."""
+    deadline = time.monotonic() + TRAY_SECONDS
+    while True:
+        try:
+            change()
+        except libvirt.libvirtError as error:
+            if TRAY not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+        else:
+            return
 
 
 def _replaced(dom: libvirt.virDomain, drive: Any) -> str:

@@ -64,6 +64,8 @@ def test_nothing_is_told_of_a_silent_console() -> None:
         "Pane is dead (status 1, Thu Jan  1 00:00:00 1970)",
         "The following error occurred while installing the payload. This is a fatal error",
         "An error occurred during reading the kickstart file:",
+        "Warning: Could not boot.",
+        "finish: subiquity/Install/install: FAIL: CalledProcessError",
     ],
 )
 def test_the_line_that_says_that_it_cannot_go_on_is_found(line: str) -> None:

@@ -81,3 +81,9 @@ def test_what_was_set_is_in_force_and_no_other_line_has_changed(
     assert len(set(before.splitlines()) - set(after.splitlines())) <= 1
     assert abs(len(after.splitlines()) - len(lines)) <= 1
     assert value_of(edited(after, {key: ""}), key) == ""
+
+
+def test_a_bracket_in_a_comment_or_a_string_ends_no_list() -> None:
+    text = 'a = [\n  "/dev/x", # not [this] one\n  "]",\n  \'#]\',\n  "/dev/y"\n]\nb = 1\n'
+    assert edited(text, {"a": "a = []"}) == "a = []\nb = 1\n"
+    assert edited(text, {"a": ""}) == "".join(f"#{line}\n" for line in text.splitlines()[:-1]) + "b = 1\n"
