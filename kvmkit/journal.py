@@ -167,7 +167,7 @@ def note_act(uri: str, what: str) -> None:
 
 def acts(uri: str) -> list[dict[str, Any]]:
     """List the lifecycle verbs, oldest first: time, operator, what."""
-    return _records(_folder(uri) / "acts.jsonl")
+    return [act for act in _records(_folder(uri) / "acts.jsonl") if isinstance(act, dict)]
 
 
 def note_run(uri: str, run: str, **record: Any) -> None:
@@ -180,7 +180,7 @@ def runs(uri: str) -> dict[str, dict[str, Any]]:
     """Give the last word on each run of a runbook, oldest first."""
     found: dict[str, dict[str, Any]] = {}
     for record in _records(_folder(uri) / "runs.jsonl"):
-        if isinstance(run := record.get("run"), str):
+        if isinstance(record, dict) and isinstance(run := record.get("run"), str):
             found[run] = found.get(run, {}) | record
     return found
 
@@ -237,14 +237,12 @@ def _append(path: Path, record: dict[str, Any]) -> None:
                 os.close(folder)
 
 
-def _records(path: Path) -> list[dict[str, Any]]:
+def _records(path: Path) -> list[Any]:
     records = []
     with using(path):
         text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     for line in text.splitlines():
         # A process killed while it wrote leaves half a line at the end: that record was not yet acted on.
         with contextlib.suppress(ValueError, RecursionError):
-            record = json.loads(line)
-            if isinstance(record, dict):
-                records.append(record)
+            records.append(json.loads(line))
     return records
