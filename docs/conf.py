@@ -15,6 +15,9 @@ shutil.copytree(
     here / "tutorials/runbooks",
     ignore=shutil.ignore_patterns(".ipynb_checkpoints"),
 )
+# Sphinx turns links of Markdown into those between pages, but not the links of the menu, which is HTML.
+for book in (here / "tutorials/runbooks").glob("*.ipynb"):
+    book.write_text(book.read_text(encoding="utf-8").replace(".ipynb'>", ".html'>"), encoding="utf-8")
 
 project = "kvmkit"
 copyright = "the kvmkit authors"

@@ -11,20 +11,12 @@ import click
 # Lazily: `kvmkit --help` waits for no libvirt and no pandas.
 import kvmkit as kk
 from kvmkit.errors import KvmkitError
+from kvmkit.safe import indented
 
 __all__ = ["main"]
 
 PRACTICE = "test:///default"
 FOLDER = "~/kvmkit-runbooks"
-
-
-def shown(text: str) -> str:
-    r"""Give a text without the control characters by which a host could steer the terminal.
-
-    >>> print(shown("a name: \x1b[2Jgone"))
-    a name: \x1b[2Jgone
-    """
-    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 
 
 class OneLine(click.Group):
@@ -35,7 +27,7 @@ class OneLine(click.Group):
         try:
             return super().invoke(ctx)
         except KvmkitError as error:
-            raise click.ClickException(shown(f"{type(error).__name__}: {error}")) from None
+            raise click.ClickException(indented(f"{type(error).__name__}: {error}")) from None
 
 
 @click.group(cls=OneLine, context_settings={"help_option_names": ["-h", "--help"]})
@@ -87,7 +79,7 @@ def run(name: str, parameters: tuple[tuple[str, str], ...], uri: str) -> None:
     A plan is applied only if the parameter confirm is its id, as in
     `kvmkit run 40-create-vm vm_name=web2 confirm=p33bb0cd24`; a run without it names the id.
     """
-    click.echo(shown(repr(kk.run_runbook(name, uri, **dict(parameters)))))
+    click.echo(repr(kk.run_runbook(name, uri, **dict(parameters))))
 
 
 @main.command()
@@ -98,5 +90,5 @@ def check(uri: str) -> None:
     It only reads. The exit code is 1 if a row says FAIL.
     """
     report = kk.check_host(kk.connect(uri))
-    click.echo(shown(repr(report)))
+    click.echo(repr(report))
     sys.exit(0 if report.ok else 1)

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import TypeAlias
 from urllib.parse import quote
 
 from lxml import etree
 from lxml.builder import E
+from markupsafe import Markup
+
+from kvmkit.safe import html, one_line, page, plain
 
 __all__ = [
     "BLUE",
@@ -69,20 +71,18 @@ class Picture:
     text: str
 
     def __repr__(self) -> str:
-        return self.text
+        return plain(self.text)
 
-    def _repr_html_(self) -> str:
-        return as_image(self.svg, self.text)
+    def _repr_html_(self) -> Markup:
+        return page(as_image(self.svg, self.text))
 
 
-def as_image(svg: str, told: str, *, differs: bool = False) -> str:
+def as_image(svg: str, told: str, *, differs: bool = False) -> Markup:
     """Give the HTML of a picture; `differs`: from run to run, so that tests of notebooks look away."""
-    kind = ' class="kvmkit-differs"' if differs else ""
+    kind = html(' class="kvmkit-differs"') if differs else ""
     address = quote(svg, safe="/:=;,.()'")
-    return (
-        f'<img{kind} style="max-width:100%" alt="{escape(told)}" '
-        f'src="data:image/svg+xml;charset=utf-8,{address}">'
-    )
+    image = '<img{} style="max-width:100%" alt="{}" src="data:image/svg+xml;charset=utf-8,{}">'
+    return html(image, kind, told, address)
 
 
 def drawn(width: int, height: int, shapes: Iterable[etree._Element]) -> str:
@@ -95,7 +95,7 @@ def drawn(width: int, height: int, shapes: Iterable[etree._Element]) -> str:
 def text(x: int, y: int, words: str, *, bold: bool = False, anchor: str = "start") -> etree._Element:
     """Write a line of text; `anchor` (start, middle, end) is the point of it that is at `x`."""
     style = "font-weight:bold" if bold else ""
-    return E.text(words, x=str(x), y=str(y), fill=PLAIN, style=style, **{"text-anchor": anchor})
+    return E.text(one_line(words), x=str(x), y=str(y), fill=PLAIN, style=style, **{"text-anchor": anchor})
 
 
 def fitting(words: str, width: int) -> str:

@@ -35,6 +35,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kvmkit.safe import indented, plain
+
 if TYPE_CHECKING:
     from kvmkit.report import Report
 
@@ -42,9 +44,12 @@ if TYPE_CHECKING:
 class KvmkitError(Exception):
     """The root of every error that kvmkit raises on purpose."""
 
+    def __str__(self) -> str:
+        return plain(super().__str__())  # with names and words that hosts and guests chose
+
     def _render_traceback_(self) -> list[str]:
         """Show one line in IPython and Jupyter, which look for this method."""
-        return [f"{type(self).__name__}: {self}"]
+        return [indented(f"{type(self).__name__}: {self}")]
 
 
 class InvalidURI(KvmkitError, ValueError):

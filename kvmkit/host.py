@@ -18,6 +18,7 @@ from kvmkit.commands import Follow, Local, Result, Runner, Ssh, check
 from kvmkit.errors import HostUnavailable, InvalidURI, LibvirtFailed, Unsupported
 from kvmkit.events import run_event_loop
 from kvmkit.practice import Practice
+from kvmkit.safe import one_line
 
 __all__ = ["Host", "connect"]
 
@@ -67,7 +68,7 @@ class Host:
             self._runner = _runner(uri)
 
     def __repr__(self) -> str:
-        return f"<Host {self.uri}>"
+        return one_line(f"<Host {self.uri}>")
 
     @property
     def is_session(self) -> bool:

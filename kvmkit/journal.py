@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 from kvmkit.errors import Busy, KvmkitError
 from kvmkit.plan import Plan
 from kvmkit.state import own_folder, state_folder, using
+from kvmkit.tables import Table
 
 __all__ = [
     "Entry",
@@ -205,7 +206,7 @@ def history_frame(uri: str) -> pd.DataFrame:
     for name, run in runs(uri).items():
         what = f"run {run['runbook']}, kept as {runs_folder(uri) / name}.ipynb"
         rows.append((run["time"], run["operator"], what, "", run["state"]))
-    frame = pd.DataFrame(sorted(rows), columns=["time", "operator", "what", "plan", "state"], dtype="str")
+    frame = Table(sorted(rows), columns=["time", "operator", "what", "plan", "state"], dtype="str")
     return frame.assign(time=pd.to_datetime(frame["time"], utc=True).astype("datetime64[s, UTC]"))
 
 

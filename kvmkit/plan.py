@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from html import escape
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from markupsafe import Markup
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from kvmkit.drawing import as_image
+from kvmkit.safe import html, indented, joined, page, plain, table
 
 __all__ = ["Plan", "Step"]
+
+Text = Annotated[str, AfterValidator(plain)]
+"""For people alone: with names that others chose."""
 
 
 class Step(BaseModel):
@@ -39,10 +43,10 @@ class Step(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     action: str
-    title: str
-    undo: str = ""
-    lost: str = ""
-    ask: str = ""
+    title: Text
+    undo: Text = ""
+    lost: Text = ""
+    ask: Text = ""
     ask_seconds: float = 0
     args: dict[str, Any] = Field(default_factory=dict)
     secrets: dict[str, SecretStr] = Field(default_factory=dict, exclude=True, repr=False)
@@ -74,14 +78,14 @@ class Plan(BaseModel):
     model_config = Step.model_config
 
     uri: str
-    title: str
+    title: Text
     steps: tuple[Step, ...]
-    notes: tuple[str, ...] = ()
-    shown: dict[str, str] = Field(default_factory=dict)
-    picture: str = ""
+    notes: tuple[Text, ...] = ()
+    shown: dict[Text, Text] = Field(default_factory=dict)
+    picture: Text = ""
     svg: str = ""
     generated: tuple[str, ...] = ()
-    foot: str = Field(default="Nothing has been changed yet. kk.apply(plan) does it.", exclude=True)
+    foot: Text = Field(default="Nothing has been changed yet. kk.apply(plan) does it.", exclude=True)
 
     @property
     def id(self) -> str:
@@ -114,33 +118,26 @@ class Plan(BaseModel):
     def _foot(self) -> str:
         if self.empty:
             return "Nothing to do: the host is already so."
-        return self.foot
+        return plain(self.foot)  # of a copy it has not been validated
 
     def __repr__(self) -> str:
-        lines = [self._head]
+        lines = [indented(self._head)]
         for number, (title, back) in enumerate(self._rows(), 1):
-            lines += [f"  {number}. {title}", f"     {back}"]
+            lines += [indented(f"  {number}. {title}"), indented(f"     {back}")]
         lines += [f"  {line}".rstrip() for line in self.picture.splitlines()]
-        lines += [f"  note: {note}" for note in self.notes]
-        return "\n".join([*lines, self._foot])
+        lines += [indented(f"  note: {note}") for note in self.notes]
+        return "\n".join([*lines, indented(self._foot)])
 
     __str__ = __repr__
 
-    def _repr_html_(self) -> str:
-        left = "style='text-align:left'"
-        rows = "".join(
-            f"<tr><td>{number}</td><td {left}>{escape(title)}</td><td {left}>{escape(back)}</td></tr>"
-            for number, (title, back) in enumerate(self._rows(), 1)
-        )
-        head = f"<tr><th></th><th {left}>step</th><th {left}>way back</th></tr>"
-        steps = "" if self.empty else f"<table>{head}{rows}</table>"
-        notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
-        shown = "".join(
-            f"<details><summary>{escape(title)}</summary><pre>{escape(text)}</pre></details>"
-            for title, text in self.shown.items()
+    def _repr_html_(self) -> Markup:
+        rows = [(number, *told) for number, told in enumerate(self._rows(), 1)]
+        steps = table(("", "step", "way back"), rows) if rows else ""
+        notes = joined(html("<li>{}</li>", note) for note in self.notes)
+        shown = joined(
+            html("<details><summary>{}</summary><pre>{}</pre></details>", *titled)
+            for titled in self.shown.items()
         )
         picture = as_image(self.svg, self.picture) if self.svg else ""
-        return (
-            f"<p><b>{escape(self._head)}</b></p>{steps}"
-            f"{picture}<ul>{notes}</ul>{shown}<p>{escape(self._foot)}</p>"
-        )
+        template = "<p><b>{}</b></p>{}{}<ul>{}</ul>{}<p>{}</p>"
+        return page(html(template, self._head, steps, picture, notes, shown, self._foot))

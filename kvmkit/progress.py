@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
+from kvmkit.safe import one_line
+
 __all__ = [
     "Progress",
     "Stop",
@@ -51,7 +53,7 @@ def tell(what: str) -> None:
     progress = _progress.get()
     if progress:
         with contextlib.suppress(Exception):
-            progress(what)
+            progress(one_line(what))
 
 
 @contextlib.contextmanager

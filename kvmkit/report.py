@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from html import escape
 
 import pandas as pd
+from markupsafe import Markup
+
+from kvmkit.safe import html, indented, joined, page, plain, table
+from kvmkit.tables import Table
 
 __all__ = ["Check", "Report", "Status"]
 
@@ -29,7 +32,7 @@ ADVISED = (Status.WARN, Status.FAIL)
 
 @dataclass(frozen=True)
 class Check:
-    """One fact, judged.
+    """One fact, judged; in words for people, in which no character acts on what shows them.
 
     Attributes
     ----------
@@ -58,6 +61,10 @@ class Check:
     fix: str = ""
     runbook: str = ""
     mended_by: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("check", "found", "expected", "why", "fix"):
+            object.__setattr__(self, name, plain(getattr(self, name)))
 
 
 COLUMNS = ("check", "status", "found", "expected", "why", "fix", "runbook")
@@ -103,7 +110,7 @@ class Report:
     def frame(self) -> pd.DataFrame:
         """The rows as a DataFrame: RangeIndex; strings check, status, found, expected, why, fix, runbook."""
         rows = [[str(getattr(c, name)) for name in COLUMNS] for c in self.checks]
-        return pd.DataFrame(rows, columns=list(COLUMNS), dtype="str")
+        return Table(rows, columns=list(COLUMNS), dtype="str")
 
     @property
     def summary(self) -> str:
@@ -113,21 +120,17 @@ class Report:
         return f"{self.title} on {self.uri}: {told}"
 
     def __repr__(self) -> str:
-        lines = [self.summary]
+        lines = [indented(self.summary)]
         for c in self.checks:
-            lines.append(f"{c.status:<4}  {c.check}: {c.found}")
+            lines.append(indented(f"{c.status:<4}  {c.check}: {c.found}"))
             if c.status in ADVISED:
-                lines += [f"      {label}: {text}" for label, text in _advice(c)]
+                lines += [indented(f"      {label}: {text}", 8) for label, text in _advice(c)]
         return "\n".join(lines)
 
-    def _repr_html_(self) -> str:
-        head = f"<p><b>{escape(self.summary)}</b></p>"
-        if not self.checks:
-            return head
-        rows = "".join(_html_row(c) for c in self.checks)
+    def _repr_html_(self) -> Markup:
         last = "what to do" if any(c.status in ADVISED for c in self.checks) else ""
-        heads = "".join(f"<th style='text-align:left'>{head}</th>" for head in ("", "check", "found", last))
-        return f"{head}<table><tr>{heads}</tr>{rows}</table>"
+        rows = table(("", "check", "found", last), map(_html_row, self.checks)) if self.checks else ""
+        return page(html("<p><b>{}</b></p>{}", self.summary, rows))
 
 
 def _advice(c: Check) -> list[tuple[str, str]]:
@@ -136,13 +139,7 @@ def _advice(c: Check) -> list[tuple[str, str]]:
     return [(label, text) for label, text in told if text]
 
 
-def _html_row(c: Check) -> str:
-    advice = ""
-    if c.status in ADVISED:
-        advice = "<br>".join(f"<i>{label}</i>: {escape(text)}" for label, text in _advice(c))
-    left = "style='text-align:left;vertical-align:top'"
-    badge = f"<b style='color:{_COLOURS[c.status]}'>{c.status}</b>"
-    return (
-        f"<tr><td {left}>{badge}</td><td {left}>{escape(c.check)}</td>"
-        f"<td {left}>{escape(c.found)}</td><td {left}>{advice}</td></tr>"
-    )
+def _html_row(c: Check) -> tuple[str | Markup, ...]:
+    advice = [html("<i>{}</i>: {}", *told) for told in _advice(c)] if c.status in ADVISED else []
+    badge = html("<b style='color:{}'>{}</b>", _COLOURS[c.status], c.status)
+    return badge, c.check, c.found, joined(advice, "<br>")

@@ -1,5 +1,6 @@
 """What the project promises itself about its own files."""
 
+import ast
 import inspect
 import json
 import re
@@ -195,3 +196,62 @@ def test_every_make_target_explains_itself() -> None:
         *phony[1].split(),
         "run-NAME",
     }
+
+
+def parsed_modules() -> list[tuple[str, ast.AST]]:
+    files = sorted((ROOT / "kvmkit").rglob("*.py"))
+    return [(str(file.relative_to(ROOT)), ast.parse(file.read_text(encoding="utf-8"))) for file in files]
+
+
+def test_only_one_module_makes_markup_of_names() -> None:
+    element = re.compile(
+        r"</?(a|b|p|i|br|ul|li|div|span|pre|code|img|table|t[rhd]|details|summary|textarea)\b"
+    )
+    display = {"Markdown", "HTML", "Latex", "Math", "Javascript", "SVG", "display_html", "display_markdown"}
+    shows = re.compile("_repr_(markdown|latex|javascript|svg|json|pretty)_")
+    hits = []
+    for name, tree in parsed_modules():
+        literals = {
+            ast.unparse(target)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+            for target in node.targets
+        }
+        for node in ast.walk(tree):
+            found = ""
+            if isinstance(node, ast.FunctionDef) and shows.fullmatch(node.name):
+                found = f"{node.name}: no reader of such a text takes all names for names"
+            elif isinstance(node, ast.JoinedStr) and element.search(ast.unparse(node)):
+                found = "HTML in an f-string: kvmkit.safe.html fills a template"
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("html"):
+                found = "kvmkit.safe.html escapes"
+            elif isinstance(node, ast.ImportFrom) and node.module == "IPython.display":
+                found = ", ".join(display & {alias.name for alias in node.names})
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("html", "Markup"):
+                literal = isinstance(node.args[0], ast.Constant) or ast.unparse(node.args[0]) in literals
+                found = "" if literal or name == "kvmkit/safe.py" else "a template is no value"
+            if found:
+                hits.append(f"{name}:{getattr(node, 'lineno', 0)}: {found}")
+
+    assert not hits
+
+
+def test_what_shows_itself_does_so_by_the_one_module() -> None:
+    safe = {"plain", "one_line", "indented", "page", "NotImplementedError"}
+    hits = []
+    for name, tree in parsed_modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and node.name in (
+                "__repr__",
+                "__str__",
+                "_repr_html_",
+                "_html",
+            ):
+                called = {
+                    getattr(call.func, "id", "") for call in ast.walk(node) if isinstance(call, ast.Call)
+                }
+                names = {found.id for found in ast.walk(node) if isinstance(found, ast.Name)}
+                if not safe & (called | names):
+                    hits.append(f"{name}:{node.lineno}: {node.name}")
+
+    assert sorted(hits) == []

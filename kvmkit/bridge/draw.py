@@ -7,6 +7,7 @@ from itertools import zip_longest
 
 from kvmkit.bridge.facts import Network
 from kvmkit.drawing import GREEN, LINE, PLAIN, Picture, Shapes, box, drawn, line, text
+from kvmkit.safe import one_line
 
 __all__ = ["draw"]
 
@@ -48,7 +49,7 @@ def _column(title: str, boxes: list[_Box]) -> list[str]:
     lines = [title, "-" * len(title)]
     for number, found in enumerate(boxes):
         lines += [*(["  |"] if number else []), found.title, *(f"    {row}" for row in found.lines)]
-    return lines
+    return [one_line(row) for row in lines]
 
 
 def _panel(title: str, boxes: list[_Box], left: int) -> tuple[Shapes, int]:

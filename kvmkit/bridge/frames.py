@@ -12,6 +12,7 @@ from kvmkit.bridge.picture import uses_dhcp
 from kvmkit.bridge.read import read_network
 from kvmkit.check.network import PRIVATE
 from kvmkit.host import Host
+from kvmkit.tables import Table
 
 __all__ = ["bridges", "links"]
 
@@ -124,5 +125,5 @@ def _bridge(network: Network, link: Link, settings: BridgeSettings) -> dict[str,
 
 def _frame(rows: dict[str, dict[str, Any]], columns: list[str]) -> pd.DataFrame:
     index = pd.Index(sorted(rows), name="name", dtype="str")
-    frame = pd.DataFrame([rows[name] for name in index], index=index, columns=columns)
+    frame = Table([rows[name] for name in index], index=index, columns=columns)
     return frame.astype({name: TYPES.get(name, "str") for name in columns})

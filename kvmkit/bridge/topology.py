@@ -12,6 +12,7 @@ from kvmkit.bridge.facts import Link, Network
 from kvmkit.bridge.read import read_network
 from kvmkit.drawing import GREEN, LETTER, LINE, PLAIN, Picture, Shapes, box, drawn, fitting, line, text
 from kvmkit.host import Host
+from kvmkit.safe import one_line
 from kvmkit.vm.facts import networks, vms
 from kvmkit.vm.xml import parse
 
@@ -161,7 +162,7 @@ def _text(segments: list[_Segment]) -> str:
         rows.append(f"{segment.name}: {', '.join(segment.about)}".rstrip())
         rows += [f"  card {name}: {state}" for name, state in segment.cards if segment.bridge]
         rows += [f"  VM {plug.vm}: {plug.state}{plug.tap and f', by {plug.tap}'}" for plug in segment.plugs]
-    return "\n".join(rows)
+    return "\n".join(map(one_line, rows))
 
 
 def _svg(segments: list[_Segment]) -> str:

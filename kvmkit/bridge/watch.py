@@ -7,14 +7,15 @@ import uuid
 import weakref
 from dataclasses import dataclass
 from functools import partial
-from html import escape
 
 import pandas as pd
+from markupsafe import Markup
 
 from kvmkit.bridge.read import read_network
 from kvmkit.drawing import as_image, bar, drawn, text
 from kvmkit.host import Host
 from kvmkit.prepare.root import Root, as_root
+from kvmkit.safe import html, one_line, page
 
 __all__ = ["Pause", "Watch", "watch"]
 
@@ -72,14 +73,16 @@ class Pause:
         return pd.DataFrame({"second": times, "answered": list(self.answered)})
 
     def __repr__(self) -> str:
+        address = one_line(self.address)
         if not self.answered:
-            return f"{self.address} did not answer at all"
+            return f"{address} did not answer at all"
         if all(self.answered):
-            return f"{self.address} answered the host all the time"
-        return f"{self.address} did not answer the host for {self.seconds:.2f} s"
+            return f"{address} answered the host all the time"
+        return f"{address} did not answer the host for {self.seconds:.2f} s"
 
-    def _repr_html_(self) -> str:
-        return f"<p>{escape(repr(self))}</p>{as_image(self._picture(), repr(self), differs=True)}"
+    def _repr_html_(self) -> Markup:
+        told = repr(self)
+        return page(html("<p>{}</p>{}", told, as_image(self._picture(), told, differs=True)))
 
     def _picture(self) -> str:
         """Draw a bar that is whole while answers came; one colour and gaps are told apart by everybody."""

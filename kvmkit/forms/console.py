@@ -6,7 +6,6 @@ import contextlib
 import functools
 import json
 import threading
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import traitlets
 from kvmkit.errors import Unsupported, WrongState
 from kvmkit.forms.shown import seen
 from kvmkit.host import Host
+from kvmkit.safe import html, one_line, page, plain
 from kvmkit.vm.session import Session, State
 from kvmkit.vm.transcript import readable
 
@@ -106,7 +106,7 @@ class Console(anywidget.AnyWidget):
         self._total = 0
         self._newest = ""
         where = session.host.uri.partition("?")[0]  # a key file's name would fill the line
-        super().__init__(title=f"Console of VM {session.name} on {where}")
+        super().__init__(title=one_line(f"Console of VM {session.name} on {where}"))
         self.on_msg(seen(self._asked, self._show_fault))
         try:
             session.open(self._came, self._changed, force=force)
@@ -161,11 +161,11 @@ class Console(anywidget.AnyWidget):
         self.send({"kind": "output", "start": start}, buffers=[data])
 
     def _changed(self, state: State, why: str) -> None:
-        self.why = why
+        self.why = plain(why)
         self.state = state
 
     def _show_fault(self, text: str) -> None:
-        self._fault = text
+        self._fault = plain(text)
 
     def _asked(self, _widget: object, message: dict[str, Any], _buffers: object) -> None:
         """Do what a view of the page asks for."""
@@ -192,10 +192,10 @@ class Console(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        return data | {"text/html": f"<pre>{escape(repr(self))}</pre>"}, metadata
+        return data | {"text/html": page(html("<pre>{}</pre>", repr(self)))}, metadata
 
     def __repr__(self) -> str:
-        return f"{self.title}: {self.state}"
+        return one_line(f"{self.title}: {self.state}")
 
 
 @functools.cache

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 import ipywidgets as widgets
+from markupsafe import Markup
 
 from kvmkit.apply import apply, in_voila
 from kvmkit.errors import ApplyFailed, NotApplied
@@ -17,6 +18,7 @@ from kvmkit.forms.spec_form import SpecForm
 from kvmkit.host import PRACTICE_URI
 from kvmkit.plan import Plan
 from kvmkit.report import Report
+from kvmkit.safe import html, indented, page
 
 __all__ = ["ApplyForm", "apply_form"]
 
@@ -189,7 +191,7 @@ class ApplyForm(Shown):
         except Exception as error:  # noqa: BLE001 - wait() raises it again; here it would be lost
             self._error = error
             table = error.report._repr_html_() if isinstance(error, ApplyFailed) else ""
-            shown = f"{table}{message(f'{type(error).__name__}: {error}', RED)}"
+            shown = html("{}{}", table, message(f"{type(error).__name__}: {error}", RED))
         with self._saying:
             self._state.value = shown
             self._button.disabled = self._typed.disabled = True
@@ -210,15 +212,15 @@ class ApplyForm(Shown):
 
     def __repr__(self) -> str:
         if self._report:
-            return f"Applied: {self._report.summary}"
+            return indented(f"Applied: {self._report.summary}")
         if self._error:
             state = f"{type(self._error).__name__}: {self._error}"
         else:
             state = "being applied" if self._once.locked() else self._reason()
-        return f"{self.plan.title} on {self.plan.uri}: {state}"
+        return indented(f"{self.plan.title} on {self.plan.uri}: {state}")
 
-    def _html(self) -> str:
-        return f"<p>{escape(repr(self))}</p>"
+    def _html(self) -> Markup:
+        return page(html("<p>{}</p>", repr(self)))
 
 
 def _confirmed(plan: Plan, confirm: str | Sequence[str]) -> bool:
@@ -230,5 +232,6 @@ def _word_to_type(plan: Plan) -> str:
     """Choose what a person types before something is gone for good: the VM's name, else the plan's id."""
     if not any(step.lost for step in plan.steps):
         return ""
-    names = [step.args["name"] for step in plan.steps if step.action.startswith("vm-")]
-    return str(names[0]) if names else plan.id
+    names = [str(step.args["name"]) for step in plan.steps if step.action.startswith("vm-")]
+    # It is in a label, where ipywidgets has MathJax look for formulas; and not all names can be typed.
+    return names[0] if names and re.fullmatch(r"[\w. +@-]+", names[0], re.ASCII) else plan.id

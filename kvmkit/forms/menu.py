@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from kvmkit.apply import pending
 from kvmkit.bridge.frames import bridges
 from kvmkit.check.facts import read_facts
 from kvmkit.check.packages import missing_packages, package_manager
 from kvmkit.errors import KvmkitError
 from kvmkit.host import Host
+from kvmkit.safe import html, joined, one_line, page, plain
 from kvmkit.vm.facts import pools, vms
 
 __all__ = ["Menu", "menu"]
@@ -30,7 +33,7 @@ class Entry:
 
 
 class Menu:
-    """What :func:`menu` gives: Markdown with links in a notebook, text elsewhere.
+    """What :func:`menu` gives: a list with links in a notebook, text elsewhere.
 
     Attributes
     ----------
@@ -45,18 +48,18 @@ class Menu:
         self.entries = entries
 
     def __repr__(self) -> str:
-        lines = [f"[{e.number}] {e.text:<30} {e.runbook:<21} {e.state}" for e in self.entries]
-        return "\n".join([self.head, *(line.rstrip() for line in lines)])
+        lines = [f"[{e.number}] {e.text:<30} {e.runbook:<21} {one_line(e.state)}" for e in self.entries]
+        return "\n".join([plain(self.head), *(line.rstrip() for line in lines)])
 
-    def _repr_markdown_(self) -> str:
-        lines = [f"- **[{e.number}]** {e.text}: {_linked(e)}" for e in self.entries]
-        head = [f"`{line.replace('`', '')}`\n" for line in self.head.splitlines()]
-        return "\n".join([*head, *lines])
+    def _repr_html_(self) -> Markup:
+        head = joined(html("<p><code>{}</code></p>", line) for line in self.head.split("\n"))
+        return page(html("{}<ul>{}</ul>", head, joined(map(_html_entry, self.entries))))
 
 
-def _linked(entry: Entry) -> str:
-    link = f"[{entry.runbook}]({entry.runbook}.ipynb)" if entry.runbook else ""
-    return " - ".join(part for part in (link, entry.state) if part)
+def _html_entry(entry: Entry) -> Markup:
+    link = [html("<a href='{}.ipynb'>{}</a>", entry.runbook, entry.runbook)] if entry.runbook else []
+    told = joined([*link, *([html("{}", entry.state)] if entry.state else [])], " - ")
+    return html("<li><b>[{}]</b> {}: {}</li>", entry.number, entry.text, told)
 
 
 def menu(host: Host) -> Menu:
@@ -84,7 +87,7 @@ def menu(host: Host) -> Menu:
         f"not finished: {plan.title}; kk.pending(host) shows it, kk.undo(host, {plan.id!r}) takes it back"
         for plan in pending(host)
     ]
-    head = "\n".join([state.get("why", f"{host.uri} answers"), *begun])
+    head = "\n".join(map(one_line, [state.get("why", f"{host.uri} answers"), *begun]))
     entries = [
         (1, "configure the package source", "20-prepare-host", state.get("source", "")),
         (2, "install the KVM tools", "20-prepare-host", state.get("tools", "")),

@@ -11,6 +11,7 @@ import ipywidgets as widgets
 from kvmkit.errors import KvmkitError
 from kvmkit.forms.shown import Shown, message, person_is_there
 from kvmkit.host import Host
+from kvmkit.safe import one_line
 from kvmkit.vm.console import screenshot
 
 __all__ = ["Screen", "screen"]
@@ -120,4 +121,4 @@ class Screen(Shown):
         self._state.value = message(text)
 
     def __repr__(self) -> str:
-        return f"Screen of VM {self._name} on {self._host.uri}"
+        return one_line(f"Screen of VM {self._name} on {self._host.uri}")

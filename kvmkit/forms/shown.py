@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from html import escape
 from typing import Any
 
 import ipywidgets as widgets
 from IPython.core.getipython import get_ipython
+from markupsafe import Markup
 
 from kvmkit.apply import in_voila
+from kvmkit.safe import html, page
 
 __all__ = ["Guarded", "Shown", "copyable", "message", "person_is_there", "seen"]
 
 # By the text's own colour the contrast is above 4.5 in a light and in a dark page, as WCAG 2.1 wants.
 RED, FAINT = "color:color-mix(in srgb,#D55E00 75%,currentColor)", "opacity:.75"
-NO_SHORTCUTS = "data-lm-suppress-shortcuts='true'"
+NO_SHORTCUTS = html("data-lm-suppress-shortcuts='true'")
 """Has Lab leave an element's keys to it (@lumino/commands): in command mode Enter and Ctrl-A are its own."""
 
 
@@ -66,8 +67,8 @@ class Shown(Guarded):
         shown = dict(super()._repr_mimebundle_(**kwargs))
         return shown | {"text/plain": repr(self), "text/html": self._html()}
 
-    def _html(self) -> str:
-        return f"<pre>{escape(repr(self))}</pre>"
+    def _html(self) -> Markup:
+        return page(html("<pre>{}</pre>", repr(self)))
 
     def __repr__(self) -> str:
         raise NotImplementedError
@@ -87,23 +88,23 @@ def seen(callback: Callable[..., object], show: Callable[[str], None]) -> Callab
     return call
 
 
-def message(text: str, style: str = "") -> str:
+def message(text: str, style: str = "") -> Markup:
     """Give text as HTML; whatever is in it, it stays text."""
     # Within a line of the widget's, 28 pixels high, its own would be at least as high.
-    return f"<span style='display:inline-block;line-height:1.4;{style}'>{escape(text)}</span>"
+    return html("<span style='display:inline-block;line-height:1.4;{}'>{}</span>", style, text)
 
 
-def copyable(title: str, text: str, *, unfolded: bool = False) -> str:
+def copyable(title: str, text: str, *, unfolded: bool = False) -> Markup:
     """Give text under a title, to be folded and copied by mouse or by keyboard alone (Tab, Ctrl-A, Ctrl-C).
 
     A read-only field, as Ctrl-A in any other element would select the page or, in Lab, its cells.
     """
     style = "width:100%;box-sizing:border-box;font-family:monospace;color:inherit;background:inherit"
     rows = min(20, text.count("\n") + 1 + len(text) // 120)
-    return (
-        f"<details{' open' * unfolded}><summary {NO_SHORTCUTS}>{escape(title)}</summary>"
-        f"<textarea readonly rows='{rows}' style='{style}' aria-label='{escape(title)}' {NO_SHORTCUTS}>\n"
-        f"{escape(text)}</textarea></details>"
+    return html(
+        "<details{}><summary {}>{}</summary>"
+        "<textarea readonly rows='{}' style='{}' aria-label='{}' {}>\n{}</textarea></details>",
+        *(" open" * unfolded, NO_SHORTCUTS, title, rows, style, title, NO_SHORTCUTS, text),
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
-from html import escape
 from typing import Any, Generic, TypeVar
 
 import ipywidgets as widgets
+from markupsafe import Markup
 from pydantic import SecretStr
 from traitlets import TraitError
 
@@ -24,6 +24,7 @@ from kvmkit.plan import Plan
 from kvmkit.prepare.qemu_conf import QemuConfSpec, plan_qemu_conf
 from kvmkit.prepare.repository import RepositorySpec, plan_repository
 from kvmkit.prepare.selinux import SELinuxSpec, plan_selinux
+from kvmkit.safe import html, joined, one_line, page, table
 from kvmkit.spec import Spec
 from kvmkit.vm.spec import VMSpec
 
@@ -190,15 +191,15 @@ class SpecForm(Shown, Generic[S]):
             note.value = message(wrong, RED) if wrong else self._help_html(name)
         self._call.value = self._call_html()
 
-    def _help_html(self, name: str) -> str:
+    def _help_html(self, name: str) -> Markup:
         """Give a field's help, and what the host has that cannot be chosen for it."""
         unfit = self._choices[name].unfit if name in self._choices else {}
         told = message(self._help.get(name, ""), FAINT)
         if not unfit:
             return told
-        lines = "<br>".join(message(f"{value}: {why}", FAINT) for value, why in sorted(unfit.items()))
-        summary = f"<summary {NO_SHORTCUTS}>cannot be chosen: {len(unfit)}</summary>"
-        return f"{told}<details>{summary}{lines}</details>"
+        lines = joined((message(f"{value}: {why}", FAINT) for value, why in sorted(unfit.items())), "<br>")
+        template = "{}<details><summary {}>cannot be chosen: {}</summary>{}</details>"
+        return html(template, told, NO_SHORTCUTS, len(unfit), lines)
 
     def _clicked(self, make: Callable[..., Plan], _button: object) -> None:
         values = [form.values for form in self._previewed]
@@ -214,7 +215,7 @@ class SpecForm(Shown, Generic[S]):
             specs = [form.spec_class(**held) for form, held in zip(self._previewed, values, strict=True)]
             plan = make(*specs)
             head = f"On {plan.uri}, not done yet: {plan.title}" if plan.shown else "Nothing to do."
-            shown = message(head) + "".join(copyable(title, text) for title, text in plan.shown.items())
+            shown = message(head) + joined(copyable(title, text) for title, text in plan.shown.items())
         except KvmkitError as error:
             errors = error.errors if isinstance(error, InvalidSpec) else {}
             shown = message(f"{type(error).__name__}: {error}", RED)
@@ -229,13 +230,13 @@ class SpecForm(Shown, Generic[S]):
         """Give what is wrong with what a field holds; a blank one is not wrong yet: its help says more."""
         return "" if self.fields[name].value == "" else self.errors.get(name, "")
 
-    def _call_html(self) -> str:
+    def _call_html(self) -> Markup:
         return copyable("Python", repr(self), unfolded=True) + self._general()
 
-    def _general(self) -> str:
+    def _general(self) -> Markup:
         """Show what is wrong with no single field."""
         text = "; ".join(text for name, text in self.errors.items() if name not in self.fields)
-        return message(text, RED) if text else ""
+        return message(text, RED) if text else html("")
 
     def __repr__(self) -> str:
         """Give the Python call that the form stands for."""
@@ -245,18 +246,17 @@ class SpecForm(Shown, Generic[S]):
             for name, value in values.items()
             if (fields[name].is_required() or value != fields[name].default) and not fields[name].exclude
         ]
-        return f"kk.{self.spec_class.__name__}({', '.join(told)})"
+        return one_line(f"kk.{self.spec_class.__name__}({', '.join(told)})")
 
     def _value(self, name: str, value: object) -> str:
         """Give what a field holds as a page may keep it."""
         secret = self.spec_class.model_fields[name].exclude
         return "********" if secret and self.fields[name].value else "" if secret else str(value)
 
-    def _html(self) -> str:
-        rows = "".join(
-            f"<tr><td style='text-align:left'>{escape(label(name))}</td>"
-            f"<td style='text-align:left'>{escape(self._value(name, value))}</td>"
-            f"<td style='text-align:left'>{escape(self._wrong(name) or self._help.get(name, ''))}</td></tr>"
+    def _html(self) -> Markup:
+        rows = [
+            (label(name), self._value(name, value), self._wrong(name) or self._help.get(name, ""))
             for name, value in self.values.items()
-        )
-        return f"<table>{rows}</table><code>{escape(repr(self))}</code> {self._general()}"
+        ]
+        told = html("{}<code>{}</code> {}", table(("", "", ""), rows), repr(self), self._general())
+        return page(told)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from html import escape
 
 import ipywidgets as widgets
 
 from kvmkit.errors import NotFound
 from kvmkit.forms.shown import RED, Shown, message
 from kvmkit.host import Host
+from kvmkit.safe import html, one_line
 from kvmkit.vm.facts import domain, vms
 from kvmkit.vm.lifecycle import destroy, reboot, resume, shutdown, start, suspend
 
@@ -72,7 +72,8 @@ class VMForm(Shown):
         names = list(vms(host).index)
         if not names:
             raise NotFound(f"no VM is on {host.uri}: kk.plan_vm makes one")
-        self.chosen = widgets.Dropdown(description="VM", options=names, value=name or names[0])
+        options = [(one_line(known), known) for known in names]
+        self.chosen = widgets.Dropdown(description="VM", options=options, value=name or names[0])
         self.chosen.add_class("kvmkit-vm-name").observe(self._seen(self._choose), names="value")
         self._head = widgets.HTML().add_class("kvmkit-vm-state")
         self._said = widgets.HTML().add_class("kvmkit-vm-said")
@@ -125,21 +126,21 @@ class VMForm(Shown):
         self._in_background(partial(self._run, verb, self.name))
 
     def _run(self, verb: str, name: str) -> None:
-        call = f"<code>{escape(f'kk.{verb}(host, {name!r})')}</code>"
+        call = html("<code>kk.{}(host, {})</code>", verb, repr(name))
         self._ask_for("none")
-        self._said.value = f"{call} …"
+        self._said.value = html("{} …", call)
         try:
             self._error = None
             VERBS[verb](self.host, name)
-            self._said.value = f"{call} done"
+            self._said.value = html("{} done", call)
         except Exception as error:  # noqa: BLE001 - wait() raises it again; here it would be lost
             self._error = error
             self._said.value = message(f"{type(error).__name__}: {error}", RED)
         self._look()
 
     def _look(self) -> None:
-        self._head.value = f"<b>{escape(repr(self))}</b>"
+        self._head.value = html("<b>{}</b>", repr(self))
 
     def __repr__(self) -> str:
         states = vms(self.host)["state"]
-        return f"VM {self.name} on {self.host.uri}: {states.get(self.name, 'is not there')}"
+        return one_line(f"VM {self.name} on {self.host.uri}: {states.get(self.name, 'is not there')}")

@@ -17,7 +17,6 @@ from kvmkit.progress import safe_point
 from kvmkit.vm.addresses import addresses
 from kvmkit.vm.console import console_log
 from kvmkit.vm.facts import STATES, domain
-from kvmkit.vm.transcript import readable
 
 __all__ = ["Waited", "wait_for"]
 
@@ -200,7 +199,7 @@ def _printed(host: Host, name: str, what: str) -> Found:
 
 
 def _console_lines(host: Host, name: str) -> list[str]:
-    return readable(console_log(host, name).encode()).splitlines()
+    return console_log(host, name).splitlines()
 
 
 def _last_lines(host: Host, name: str) -> str:

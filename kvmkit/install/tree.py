@@ -18,6 +18,7 @@ from typing import Literal
 from kvmkit.errors import BadSource, NotFound
 from kvmkit.install.fetch import look, read_small
 from kvmkit.install.transport import join, local_path, shown
+from kvmkit.safe import one_line
 
 __all__ = ["Tree", "parse_sums", "parse_treeinfo", "read_tree"]
 
@@ -69,7 +70,7 @@ class Tree:
         return join(self.location, path)
 
     def __str__(self) -> str:
-        return " ".join(filter(None, (self.family, self.version, self.arch)))
+        return one_line(" ".join(filter(None, (self.family, self.version, self.arch))))
 
 
 def read_tree(location: str) -> Tree:

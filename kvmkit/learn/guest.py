@@ -6,10 +6,10 @@ import inspect
 import json
 import sys
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from kvmkit.commands import Local, Result
 from kvmkit.errors import CommandTimeout
@@ -17,6 +17,7 @@ from kvmkit.host import Host
 from kvmkit.learn import twelve_bytes
 from kvmkit.learn.twelve_bytes import CODE
 from kvmkit.practice import recorded
+from kvmkit.safe import html, one_line, page, plain, table
 
 __all__ = ["CODE", "Exit", "GuestRun", "code_table", "guest_program", "run_guest"]
 
@@ -112,7 +113,7 @@ class GuestRun:
     @property
     def said(self) -> str:
         """What the guest wrote to the serial port."""
-        return b"".join(exit_.data for exit_ in self.exits if exit_.port == 0x3F8).decode("latin-1")
+        return plain(b"".join(exit_.data for exit_ in self.exits if exit_.port == 0x3F8).decode("latin-1"))
 
     @property
     def _head(self) -> str:
@@ -126,17 +127,11 @@ class GuestRun:
 
     def __repr__(self) -> str:
         rows = [f"{number}. {reason:<14} {took:>10}  {text}" for number, reason, took, text in self._rows()]
-        return "\n".join([self._head, *rows])
+        return "\n".join(map(one_line, [self._head, *rows]))
 
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            "<tr>" + "".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self._rows()
-        )
-        heads = "".join(
-            f"<th style='text-align:left'>{name}</th>" for name in ("", "exit", "after", "what it was")
-        )
-        return f"<p><b>{escape(self._head)}</b></p><table><tr>{heads}</tr>{rows}</table>"
+    def _repr_html_(self) -> Markup:
+        rows = table(("", "exit", "after", "what it was"), self._rows())
+        return page(html("<p><b>{}</b></p>{}", self._head, rows))
 
 
 def run_guest(host: Host) -> GuestRun:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from html import escape
 
 import pandas as pd
+from markupsafe import Markup
 
 from kvmkit.errors import NotFound
 from kvmkit.host import Host
 from kvmkit.practice import recorded
+from kvmkit.safe import html, joined, one_line, page, table
+from kvmkit.tables import Table
 
 __all__ = ["QemuProcess", "qemu_process"]
 
@@ -64,16 +66,18 @@ class QemuProcess:
         return f"VM {self.vm}, {seen}"
 
     def __repr__(self) -> str:
-        files = "\n".join(self.files) or "(only root may see them)"
-        return f"{self._head}\n\n$ {self.command}\n\n{self.threads.to_string()}\n\nits files of KVM:\n{files}"
-
-    def _repr_html_(self) -> str:
-        files = "".join(f"<li><code>{escape(file)}</code></li>" for file in self.files)
-        return (
-            f"<p><b>{escape(self._head)}</b></p><p><code>{escape(self.command)}</code></p>"
-            f"{self.threads.to_html()}<p>Its files of KVM:</p>"
-            f"<ul>{files or '<li>only root may see them</li>'}</ul>"
+        files = list(map(one_line, self.files)) or ["(only root may see them)"]
+        head, command = one_line(self._head), one_line(self.command)
+        return "\n".join(
+            [head, "", f"$ {command}", "", self.threads.to_string(), "", "its files of KVM:", *files]
         )
+
+    def _repr_html_(self) -> Markup:
+        files = [html("<li><code>{}</code></li>", file) for file in self.files]
+        template = "<p><b>{}</b></p><p><code>{}</code></p>{}<p>Its files of KVM:</p><ul>{}</ul>"
+        listed = joined(files or [html("<li>only root may see them</li>")])
+        threads = table(["thread", *self.threads.columns], self.threads.itertuples())
+        return page(html(template, self._head, self.command, threads, listed))
 
 
 def qemu_process(host: Host, vm: str = "") -> QemuProcess:
@@ -121,7 +125,7 @@ def _recorded(why: str) -> QemuProcess:
 def _read(vm: str, text: str, where: str, why: str = "") -> QemuProcess:
     command, threads, files = (part.strip() for part in text.split("---\n"))
     rows = [line.split(None, 4) for line in threads.splitlines()]
-    frame = pd.DataFrame(rows, columns=_THREADS).set_index("thread")
+    frame = Table(rows, columns=_THREADS).set_index("thread")
     # The whole line takes a page; the beginning says whose it is and how it runs.
     words = re.split(r" (?=-)", command)
     wanted = ("-name", "-machine", "-accel", "-cpu", "-m ", "-smp")

@@ -14,6 +14,7 @@ from kvmkit.prepare.qemu_conf import QemuConfSpec, plan_qemu_conf
 from kvmkit.prepare.selinux import SELinuxSpec, plan_selinux
 from kvmkit.prepare.service import plan_service
 from kvmkit.report import Report
+from kvmkit.safe import one_line
 
 __all__ = ["Fix", "fixes"]
 
@@ -66,7 +67,7 @@ class Fix:
     def __str__(self) -> str:
         arguments = ARGUMENTS[self.function](self.words) if self.function in ARGUMENTS else ""
         call = ", ".join(filter(None, ["host", arguments]))
-        return f"kk.{self.function}({call})  # {', '.join(self.checks)}"
+        return one_line(f"kk.{self.function}({call})  # {', '.join(self.checks)}")
 
 
 def fixes(report: Report) -> dict[str, Fix]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kvmkit import journal
 from kvmkit.journal import Entry
+from kvmkit.safe import one_line
 from kvmkit.state import write_whole
 
 __all__ = ["Run", "entries", "keep_record", "said", "way_on", "where"]
@@ -36,7 +37,7 @@ class Run:
 
     def __repr__(self) -> str:
         plans = f", plans {', '.join(self.plans)}" if self.plans else ""
-        return f"{self.name} on {self.uri}: done{plans}; kept as {self.notebook}"
+        return one_line(f"{self.name} on {self.uri}: done{plans}; kept as {self.notebook}")
 
 
 def entries(uri: str, plans: list[str], since: datetime | None = None) -> list[Entry]:

@@ -9,7 +9,9 @@ from PIL import Image
 
 from kvmkit.errors import Unsupported, WrongState
 from kvmkit.host import Host
+from kvmkit.safe import one_line
 from kvmkit.vm.facts import STATES, domain
+from kvmkit.vm.transcript import readable
 from kvmkit.vm.xml import parse
 
 __all__ = ["console_log", "screenshot", "viewer_commands"]
@@ -20,6 +22,7 @@ LOG_BYTES = 2**20
 def console_log(host: Host, name: str) -> str:
     """Read what a VM has printed on its serial console since it was started.
 
+    It is text to read: without colours and movements of the cursor, and no character in it acts.
     Linux prints there when its kernel's arguments say ``console=ttyS0``.
 
     Parameters
@@ -59,7 +62,7 @@ def console_log(host: Host, name: str) -> str:
             "others by <log file='…'/> in their <serial> (https://libvirt.org/formatdomain.html)"
         )
     said = host.run(["tail", "-c", str(LOG_BYTES), "--", log.get("file")]).stdout
-    return said.replace("\r\n", "\n").replace("\r", "\n")
+    return readable(said.encode("utf-8", errors="replace"))
 
 
 def screenshot(host: Host, name: str) -> Image.Image:
@@ -143,4 +146,4 @@ def viewer_commands(host: Host, name: str) -> list[str]:
         login = [*(["-p", str(host.ssh.port)] if host.ssh.port else []), host.ssh.target]
         commands.append(shlex.join(["ssh", "-N", "-L", f"127.0.0.1:{port}:{there}:{port}", *login]))
         commands.append(shlex.join(["remote-viewer", f"{screen.get('type')}://127.0.0.1:{port}"]))
-    return commands
+    return list(map(one_line, commands))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from kvmkit.errors import NotFound
 from kvmkit.host import Host
+from kvmkit.tables import Table
 from kvmkit.vm.xml import parse
 
 __all__ = ["domain", "frame", "networks", "pools", "vms", "volumes"]
@@ -77,7 +78,7 @@ def vms(host: Host) -> pd.DataFrame:
         "autostart": pd.array([name in autostart for name in names], dtype="bool"),
         "persistent": pd.array([name not in transient for name in names], dtype="bool"),
     }
-    return pd.DataFrame(columns, index=pd.Index(names, name="name", dtype="str"))
+    return Table(columns, index=pd.Index(names, name="name", dtype="str"))
 
 
 def _named(domains: Iterable[libvirt.virDomain]) -> dict[str, libvirt.virDomain]:
@@ -251,4 +252,4 @@ def frame(rows: Sequence[tuple[Any, ...]], columns: Mapping[str, str]) -> pd.Dat
         column: pd.array([row[place] for row in rows], dtype=dtype)  # type: ignore[call-overload]
         for place, (column, dtype) in enumerate(columns.items())
     }
-    return pd.DataFrame(data)
+    return Table(data)

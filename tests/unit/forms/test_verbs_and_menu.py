@@ -19,7 +19,7 @@ def test_each_click_is_a_verb() -> None:
         form.wait()
         assert kk.vms(HOST).loc["demo", "state"] == state
         assert repr(form) == f"VM demo on test:///default: {state}"
-        assert f"kk.{verb}(host, &#x27;demo&#x27;)</code> done" in form._said.value
+        assert f"kk.{verb}(host, &#39;demo&#39;)</code> done" in form._said.value
 
 
 def test_cutting_the_power_asks_first() -> None:
@@ -56,7 +56,7 @@ def test_a_vm_that_is_not_there_is_said_to_be() -> None:
 def test_another_vm_is_chosen_among_those_of_the_host() -> None:
     kk.apply(kk.plan_vm(HOST, kk.VMSpec(name="web1")))
     form = kk.vm_form(HOST)
-    assert form.chosen.options == ("demo", "web1")
+    assert form.chosen.options == (("demo", "demo"), ("web1", "web1"))
     assert form.name == "demo"
     form.buttons["destroy"].click()
     form.chosen.value = "web1"
@@ -79,7 +79,7 @@ def test_the_menu_is_the_articles_with_links_and_the_hosts_state() -> None:
     menu = kk.menu(HOST)
 
     assert [entry.number for entry in menu.entries] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]
-    assert "[40-create-vm](40-create-vm.ipynb)" in menu._repr_markdown_()
+    assert "<a href='40-create-vm.ipynb'>40-create-vm</a> - storage pools: default has" in menu._repr_html_()
     assert "[7] stop a VM" in repr(menu)
     kk.shutdown(HOST, "demo")
     assert kk.menu(HOST).entries[5].state == "1 shut off"
@@ -96,7 +96,8 @@ def test_the_menu_names_the_plan_that_was_begun_and_not_finished() -> None:
         f"not finished: create VM web1; kk.pending(host) shows it, kk.undo(host, '{plan.id}') takes it back"
     )
     assert told in repr(menu).splitlines()
-    assert menu._repr_markdown_().count("`test:///default answers`\n\n`not finished: create VM web1;") == 1
+    lines = "<code>test:///default answers</code></p><p><code>not finished: create VM web1;"
+    assert menu._repr_html_().count(lines) == 1
 
 
 def test_the_menu_of_a_host_without_libvirt_leads_to_preparing_it() -> None:
