@@ -1,6 +1,8 @@
 // The page's part of kk.console.
 
 const LEAVE = "Ctrl-] leaves the terminal. Copy: Ctrl-Shift-C, paste: Ctrl-Shift-V.";
+const PIECE = 4096; // bytes that the terminal gets at once: between two pieces the page goes on
+const BACKLOG = 2 ** 20; // bytes that may wait for a page that nobody looks at
 const QUIET = "Nothing came yet: press Enter. A Linux guest talks here with console=ttyS0 in its kernel's arguments.";
 
 async function render({ model, el }) {
@@ -21,22 +23,38 @@ async function render({ model, el }) {
   sheet.textContent = style;
   el.append(sheet, bar, screen, hint);
 
-  const term = new xterm.Terminal({
-    fontFamily: css("--jp-code-font-family", "monospace"),
-    fontSize: 13,
-    scrollback: 10000,
-    minimumContrastRatio: 4.5, // a guest's colours are chosen for a dark screen
-  });
-  const fit = new addon.FitAddon();
-  term.loadAddon(fit);
-  term.open(screen);
+  let term, fit; // made anew if what a guest says breaks them
+  let seen = -1; // bytes that this view was given; -1: not yet what was said before it was there
+  let waiting = []; // pieces for the terminal: [bytes, whether they were said before]
+  let backlog = 0; // bytes in them
+  let writing = null; // the piece that the terminal works at
+  let answers = false; // whether this view has told that it is in the page
 
-  let seen = -1; // bytes that this view shows; -1: not yet what was said before it was there
-  let replaying = false;
+  function open() {
+    term = new xterm.Terminal({
+      fontFamily: css("--jp-code-font-family", "monospace"),
+      fontSize: 13,
+      scrollback: 10000,
+      minimumContrastRatio: 4.5, // a guest's colours are chosen for a dark screen
+    });
+    fit = new addon.FitAddon();
+    term.loadAddon(fit);
+    term.open(screen);
+    restrain(term);
+    term.attachCustomKeyEventHandler(keys);
+    term.onData(type);
+  }
 
   function type(text) {
-    // xterm.js answers what a guest asks of a terminal: once is enough, not again when a page shows it again.
-    if (!replaying) model.send({ kind: "type", text, view, focused: screen.contains(document.activeElement) });
+    // xterm.js answers what a guest asks of a terminal: once is enough, not again when a page shows it again,
+    // and not from a view that nobody can see. Which of several views may answer, the kernel knows.
+    if (!writing?.[1] && screen.isConnected) model.send({ kind: "type", text, view });
+  }
+
+  // The view that came into the page last, or was used last, is the one that answers.
+  function answer() {
+    answers = true;
+    model.send({ kind: "answers", view });
   }
 
   function say() {
@@ -58,18 +76,55 @@ async function render({ model, el }) {
   function show(message, buffers) {
     if (message.kind === "replay" && message.view === view) {
       term.reset();
-      replaying = true;
-      write(buffers[0], () => (replaying = false));
+      waiting = [];
+      backlog = 0;
       seen = message.end;
+      write(buffers[0], true);
     } else if (message.kind === "output" && seen >= 0 && message.start >= seen) {
-      write(buffers[0]);
+      const lost = message.start > seen || backlog > BACKLOG;
       seen = message.start + buffers[0].byteLength;
+      lost ? replay() : write(buffers[0], false);
     }
     say();
   }
 
-  function write(buffer, written) {
-    term.write(new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength), written);
+  // Jupyter's server drops what comes too fast, and a browser stops the clock of a tab in the background.
+  function replay() {
+    seen = -1;
+    waiting = [];
+    backlog = 0;
+    model.send({ kind: "view", view });
+  }
+
+  function write(buffer, replayed) {
+    for (let start = 0; start < buffer.byteLength; start += PIECE) {
+      const size = Math.min(PIECE, buffer.byteLength - start);
+      waiting.push([new Uint8Array(buffer.buffer, buffer.byteOffset + start, size), replayed]);
+    }
+    backlog += buffer.byteLength;
+    if (!writing) next();
+  }
+
+  function next() {
+    const piece = (writing = waiting.shift() ?? null);
+    if (!piece) return;
+    backlog -= piece[0].byteLength;
+    term.write(piece[0], () => piece === writing && next());
+  }
+
+  // xterm.js does not go on after an error of its own: a new one does, without the piece that broke it.
+  function broken() {
+    const piece = writing;
+    setTimeout(() => {
+      if (!piece || piece !== writing) return;
+      const focused = screen.contains(document.activeElement);
+      term.dispose();
+      open();
+      coloured();
+      fitted();
+      if (focused) term.focus();
+      next();
+    }, 1000);
   }
 
   function keys(event) {
@@ -92,14 +147,16 @@ async function render({ model, el }) {
     if (!screen.clientWidth) return; // in a tab that is not shown
     fit.fit();
     size.textContent = `stty ${term.cols}x${term.rows}`;
+    if (!answers) answer();
   }
 
   function coloured() {
     term.options.theme = theme();
   }
 
-  term.attachCustomKeyEventHandler(keys);
-  term.onData(type);
+  open();
+  screen.addEventListener("focusin", answer);
+  addEventListener("error", broken);
   size.onclick = () => {
     term.focus();
     type(` stty columns ${term.cols} rows ${term.rows}\r`);
@@ -122,8 +179,27 @@ async function render({ model, el }) {
     model.off("comm_live_update", orphaned);
     sizes.disconnect();
     themes.disconnect();
+    removeEventListener("error", broken);
     term.dispose();
   };
+}
+
+// Has a terminal do by one sequence no more than fills its screen, and leave the page's colours alone.
+// xterm.js does what it is told as often as it is told: ESC[3000000L takes it five seconds.
+function restrain(term) {
+  const most = () => Math.max(term.rows, term.cols);
+  // Lines and columns put in, deleted and scrolled; tabs; ECMA-48, 8.3. Others end at the edge of the screen.
+  for (const final of "ILMSTZ") term.parser.registerCsiHandler({ final }, ([count]) => count > most());
+  // The character before, again: it may have got any number of accents.
+  term.parser.registerCsiHandler({ final: "b" }, ([count]) => {
+    const { active } = term.buffer;
+    const line = active.getLine(active.baseY + active.cursorY);
+    const length = Math.max(...[1, 2].map((back) => line?.getCell(active.cursorX - back)?.getChars().length ?? 0));
+    return Math.max(count, 1) * length > 4 * most();
+  });
+  // Palette, text, paper and cursor: only the question, not a change, for which all is drawn anew.
+  for (const code of [10, 11, 12]) term.parser.registerOscHandler(code, (data) => data !== "?");
+  for (const code of [4, 104, 110, 111, 112]) term.parser.registerOscHandler(code, () => true);
 }
 
 // xterm.js and its addon-fit: half a megabyte, which a page asks for once and no stored notebook holds.

@@ -104,7 +104,7 @@ class Console(anywidget.AnyWidget):
         self._lock = threading.Lock()
         self._said = bytearray()
         self._total = 0
-        self._newest = ""
+        self._answerer = ""
         where = session.host.uri.partition("?")[0]  # a key file's name would fill the line
         super().__init__(title=one_line(f"Console of VM {session.name} on {where}"))
         self.on_msg(seen(self._asked, self._show_fault))
@@ -158,7 +158,8 @@ class Console(anywidget.AnyWidget):
             self._total += len(data)
             self._said += data
             del self._said[:-KEPT]
-        self.send({"kind": "output", "start": start}, buffers=[data])
+            # Sent in the order in which it is counted: what overtakes a replay would be lost to its view.
+            self.send({"kind": "output", "start": start}, buffers=[data])
 
     def _changed(self, state: State, why: str) -> None:
         self.why = plain(why)
@@ -174,15 +175,16 @@ class Console(anywidget.AnyWidget):
             self.send({"kind": "library"}, buffers=[_library()])
         elif message["kind"] == "view":
             # A page that is loaded again, or a second view, begins with what was said before.
-            self._newest = message["view"]
             with self._lock:
                 said, end = bytes(self._said[-REPLAYED:]), self._total
-            self.send({"kind": "replay", "view": message["view"], "end": end}, buffers=[said])
+                self.send({"kind": "replay", "view": message["view"], "end": end}, buffers=[said])
+        elif message["kind"] == "answers":
+            self._answerer = message["view"]
         elif session is None:
             return
         elif message["kind"] == "leave":
             session.leave()
-        elif not (message["focused"] or message["view"] == self._newest):
+        elif message["view"] != self._answerer:
             return  # every view answers what a guest asks of a terminal, and one answer is enough
         elif self.state == "attached":
             with contextlib.suppress(WrongState):  # it ended just now, which the page is about to be told

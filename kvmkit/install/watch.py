@@ -34,18 +34,19 @@ __all__ = [
 
 LOG_BYTES = 2**17
 """How much of the console is read each time; no installer prints more between two looks."""
-LONGEST = 500
-"""Characters of a line that are looked at: a guest may print one without end."""
 LOOK = 3
 """Seconds between looks at the console: libvirt has no event for what is printed there."""
+LINE = 500
+"""Characters of a line that a message repeats."""
 ASKING = 120
 """Seconds of silence after which a question on the console counts as one that nobody answers."""
 
+# Each looks at no character more than a hundred times, whatever a guest prints: a `.*` would.
 _STAGES = (
     ("the kernel runs", r"Linux version \d"),
     (
         "the installer is up",
-        r"anaconda[ \d.-]+.* started|Starting installer|Starting system log daemon|subiquity/",
+        r"anaconda[ \d.-].{0,100} started|Starting installer|Starting system log daemon|subiquity/",
     ),
     (
         "the answers are read",
@@ -67,21 +68,21 @@ _STAGES = (
 )
 """What is told, and how Linux, Anaconda, Debian's installer and Subiquity say it on a console."""
 _TROUBLE = (
-    r"Kernel panic - not syncing.*",
-    r"(You are in|Entering) emergency mode.*",
+    r"Kernel panic - not syncing",
+    r"(You are in|Entering) emergency mode",
     r"Warning: Could not boot\.",  # dracut's, before it gives a shell
-    r"finish: subiquity/(Early/run|Install/install|Late/run): FAIL.*",
-    r"Pane is dead.*",
-    r"(The following error|An error) occurred (while|during) .*",
-    r"An unknown error has occurred.*",
-    r"Unable to (open|read) (the )?kickstart.*|.*can't (open|find) kickstart.*",
+    r"finish: subiquity/(Early/run|Install/install|Late/run): FAIL",
+    r"Pane is dead",
+    r"(The following error|An error) occurred (while|during) ",
+    r"An unknown error has occurred",
+    r"Unable to (open|read) (the )?kickstart|(?P<end>can't (open|find) kickstart)",
 )
 _QUESTIONS = (
-    r"\[!!\].*",  # debconf's mark of a question of critical priority, where it draws windows
-    r"Please make (your|a) selection.*|Please make your choice.*",
-    r"Continue with autoinstall\? \(yes\|no\).*",
+    r"\[!!\]",  # debconf's mark of a question of critical priority, where it draws windows
+    r"Please make (your|a) selection|Please make your choice",
+    r"Continue with autoinstall\? \(yes\|no\)",
 )
-_PROMPT = re.compile(r"\n-{3,}\n[\s\S]*[>\]]\Z")
+_UNDERLINE = re.compile(r"\n-{3,}\n")
 """Where debconf writes lines: a title is underlined, and in nearly all languages > or ] ends a prompt."""
 _END = re.compile(r"reboot: (Restarting system|machine restart|Power down|System halted)")
 """kernel/reboot.c: the last that Linux says."""
@@ -104,7 +105,6 @@ def stages(text: str) -> list[str]:
     >>> stages("[ 0.0] Linux version 6.1.0\n[ 60.1] reboot: Restarting system\\n")
     ['the kernel runs', 'it restarts']
     """
-    text = _bounded(text)
     found = {what: match.start() for what, words in _STAGES if (match := re.search(words, text))}
     return sorted(found, key=found.__getitem__)
 
@@ -117,7 +117,7 @@ def trouble(text: str) -> str:
     >>> trouble("[ 1.0] Kernel panic - not syncing: VFS: Unable to mount root fs")
     'Kernel panic - not syncing: VFS: Unable to mount root fs'
     """
-    return _first(_TROUBLE, _bounded(text))
+    return _first(_TROUBLE, text)
 
 
 def question(text: str) -> str:
@@ -129,18 +129,19 @@ def question(text: str) -> str:
     'Continue with autoinstall? (yes|no)'
     """
     end = text[-4096:].rstrip()
-    if _PROMPT.search(end):
+    if end.endswith((">", "]")) and _UNDERLINE.search(end):
         return " ".join(end.rpartition("\n\n")[2].split())
     return _first(_QUESTIONS, end)
 
 
-def _bounded(text: str) -> str:
-    return "\n".join(line[:LONGEST] for line in text.splitlines())
-
-
 def _first(patterns: tuple[str, ...], text: str) -> str:
+    """Give the line of the first that is found, from there on; the whole line of what ends a sentence."""
     found = re.search("|".join(patterns), text)
-    return " ".join(found[0].split()) if found else ""
+    if not found:
+        return ""
+    before = text[max(0, found.start() - LINE) : found.start()].rpartition("\n")[2]
+    line = text[found.start() : found.end() + LINE].partition("\n")[0]
+    return " ".join(f"{before if found.groupdict().get('end') else ''}{line}".split())
 
 
 def ended_by_itself(text: str) -> bool:
@@ -162,7 +163,7 @@ def stays_on(text: str) -> str:
 
 def last_words(text: str, lines: int = 12) -> str:
     """Give the last lines of a console that say something."""
-    said = [line.rstrip() for line in text.splitlines() if line.strip()]
+    said = [line.rstrip()[:LINE] for line in text.splitlines() if line.strip()]
     return "\n".join(said[-lines:]) or "(nothing)"
 
 
