@@ -9,6 +9,7 @@ from .bridge.watch import Pause, Watch, watch
 from .check import check_host
 from .drawing import Picture
 from .errors import (
+    AgentFailed,
     ApplyFailed,
     BadSource,
     Busy,
@@ -75,6 +76,7 @@ from .vm.media import eject_media, insert_media
 from .vm.spec import VMSpec
 
 __all__ = [
+    "AgentFailed",
     "ApplyFailed",
     "ApplyForm",
     "BadSource",

@@ -14,6 +14,7 @@
     │   └── CommandTimeout (TimeoutError) … or did not end in time and was killed
     ├── HostUnavailable (ConnectionError) SSH or libvirt does not answer
     ├── LibvirtFailed                     libvirt refused or failed; its own words, and the host
+    │   └── AgentFailed                   … or a guest's agent did; ``.results`` is what other VMs said
     ├── BadSource                         what is to be installed can't be had, or isn't what it should be
     ├── Conflict                          something that is not ours stands where a step would make its own
     ├── Busy                              another process is applying a plan to this host, or has a console
@@ -38,6 +39,8 @@ from typing import TYPE_CHECKING
 from kvmkit.safe import indented, plain
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from kvmkit.report import Report
 
 
@@ -83,7 +86,17 @@ class ShutdownTimeout(KvmkitError, TimeoutError):
 
 
 class WaitTimeout(KvmkitError, TimeoutError):
-    """What was waited for at a VM did not come in time."""
+    """What was waited for at a VM did not come in time.
+
+    Attributes
+    ----------
+    results
+        Of a command that was run in several VMs, what it said in those where it ended; else None.
+    """
+
+    def __init__(self, message: str, results: DataFrame | None = None) -> None:
+        self.results = results
+        super().__init__(message)
 
 
 class Unsupported(KvmkitError):
@@ -125,6 +138,20 @@ class HostUnavailable(KvmkitError, ConnectionError):
 
 class LibvirtFailed(KvmkitError):
     """libvirt refused or failed."""
+
+
+class AgentFailed(LibvirtFailed):
+    """A guest's agent answered what is no answer, or did not tell how a command ended.
+
+    Attributes
+    ----------
+    results
+        What the command said in the other VMs; None if it was run in no other.
+    """
+
+    def __init__(self, message: str, results: DataFrame | None = None) -> None:
+        self.results = results
+        super().__init__(message)
 
 
 class BadSource(KvmkitError):

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import libvirt
 from filelock import FileLock
@@ -84,6 +85,11 @@ class Practice:
             write_whole(path, recorded("practice-host.xml").encode())
         return path
 
+    @property
+    def uri(self) -> str:
+        """What libvirt's driver reads it by; what is no letter of a URI in a folder's name is quoted."""
+        return f"test://{quote(str(self.file))}"
+
     def sandbox(self) -> Sandbox:
         """Give the network that it has, made on first use.
 
@@ -104,7 +110,7 @@ class Practice:
             # Each change makes a new file: two within one tick of the clock differ in the inode.
             seen = (str(self.file), stat.st_mtime_ns, stat.st_ino)
             if self._connection is None or self._loaded != seen:
-                self._connection = libvirt.open(f"test://{self.file}")
+                self._connection = libvirt.open(self.uri)
                 self._loaded = seen
                 find = {
                     "domain": self._connection.lookupByName,

@@ -1,8 +1,14 @@
 // The page's part of kk.console.
 
 const LEAVE = "Ctrl-] leaves the terminal. Copy: Ctrl-Shift-C, paste: Ctrl-Shift-V.";
-const PIECE = 4096; // bytes that the terminal gets at once: between two pieces the page goes on
+const PIECE = 1024; // bytes that the terminal gets at once: between two pieces the page goes on
 const BACKLOG = 2 ** 20; // bytes that may wait for a page that nobody looks at
+// What the terminal puts into the place of the letter before: some are enough for any writing, and a page
+// that has to draw thousands in one place stands still.
+const ACCENT = "[\\p{M}\\p{Cf}\\u1160-\\u11ff]";
+const ACCENTS = 8;
+const HEAP = new RegExp(`(${ACCENT}{${ACCENTS}})${ACCENT}+`, "gu");
+const LAST = new RegExp(`${ACCENT}*$`, "u");
 const QUIET = "Nothing came yet: press Enter. A Linux guest talks here with console=ttyS0 in its kernel's arguments.";
 
 async function render({ model, el }) {
@@ -28,6 +34,8 @@ async function render({ model, el }) {
   let waiting = []; // pieces for the terminal: [bytes, whether they were said before]
   let backlog = 0; // bytes in them
   let writing = null; // the piece that the terminal works at
+  let decoder = new TextDecoder();
+  let accents = ""; // with which the last piece ended
   let answers = false; // whether this view has told that it is in the page
 
   function open() {
@@ -109,7 +117,13 @@ async function render({ model, el }) {
     const piece = (writing = waiting.shift() ?? null);
     if (!piece) return;
     backlog -= piece[0].byteLength;
-    term.write(piece[0], () => piece === writing && next());
+    term.write(text(piece[0]), () => piece === writing && next());
+  }
+
+  function text(bytes) {
+    const said = (accents + decoder.decode(bytes, { stream: true })).replace(HEAP, "$1").slice(accents.length);
+    accents = LAST.exec(accents + said)[0];
+    return said;
   }
 
   // xterm.js does not go on after an error of its own: a new one does, without the piece that broke it.
@@ -188,15 +202,8 @@ async function render({ model, el }) {
 // xterm.js does what it is told as often as it is told: ESC[3000000L takes it five seconds.
 function restrain(term) {
   const most = () => Math.max(term.rows, term.cols);
-  // Lines and columns put in, deleted and scrolled; tabs; ECMA-48, 8.3. Others end at the edge of the screen.
-  for (const final of "ILMSTZ") term.parser.registerCsiHandler({ final }, ([count]) => count > most());
-  // The character before, again: it may have got any number of accents.
-  term.parser.registerCsiHandler({ final: "b" }, ([count]) => {
-    const { active } = term.buffer;
-    const line = active.getLine(active.baseY + active.cursorY);
-    const length = Math.max(...[1, 2].map((back) => line?.getCell(active.cursorX - back)?.getChars().length ?? 0));
-    return Math.max(count, 1) * length > 4 * most();
-  });
+  // Lines put in, deleted and scrolled, tabs, the last character again; ECMA-48, 8.3. Others end at the edge.
+  for (const final of "ILMSTZb") term.parser.registerCsiHandler({ final }, ([count]) => count > most());
   // Palette, text, paper and cursor: only the question, not a change, for which all is drawn anew.
   for (const code of [10, 11, 12]) term.parser.registerOscHandler(code, (data) => data !== "?");
   for (const code of [4, 104, 110, 111, 112]) term.parser.registerOscHandler(code, () => true);

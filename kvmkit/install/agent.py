@@ -6,22 +6,26 @@ import base64
 import json
 import shlex
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import libvirt
 import libvirt_qemu
 import pandas as pd
 
-from kvmkit.errors import InvalidSpec, Unsupported, WaitTimeout, WrongState
+from kvmkit.errors import AgentFailed, InvalidSpec, KvmkitError, Unsupported, WaitTimeout, WrongState
 from kvmkit.host import Host
 from kvmkit.vm.facts import STATES, domain, frame
 from kvmkit.vm.xml import parse
 
 __all__ = ["agent_connected", "ask_agent", "run_in_guest"]
 
+T = TypeVar("T")
+
 AGENT_SECONDS = 10
 """In which an agent has to answer."""
+DATA = ("out-data", "err-data")
 NO_PROGRAM = 127
 """A shell's exit code for a command that is not installed (sh(1p))."""
 
@@ -57,8 +61,9 @@ def run_in_guest(
         On the practice host; a VM has no channel for an agent, or its agent may not run commands.
     WrongState
         A VM is off, or its agent does not answer; then nothing has been run in any.
-    WaitTimeout
-        It did not end in time; says the number of the process in the guest.
+    WaitTimeout, AgentFailed
+        It did not end in time, says the number of the process in the guest; an agent answered what is no
+        answer, or no more. What the other VMs said is in the error's ``.results``, a DataFrame as above.
     NotFound, InvalidSpec, LibvirtFailed
         There is no such VM; the command is no list of words; the agent's own words.
     """
@@ -74,11 +79,31 @@ def run_in_guest(
         doms = {vm: domain(host, connection, vm) for vm in names}
         for dom in doms.values():
             _must_answer(host, dom)
-        running = {vm: _start(dom, argv, stdin) for vm, dom in doms.items()}
-        results = {vm: _ended(host, doms[vm], started, argv, deadline) for vm, started in running.items()}
-    rows = [(vm, shlex.join(argv), *results[vm]) for vm in names]
+        failed: dict[str, KvmkitError] = {}
+        with_each = partial(_with_each, failed)
+        running = with_each(doms, lambda vm: _start(doms[vm], argv, stdin))
+        results = with_each(running, lambda vm: _ended(host, doms[vm], running[vm], argv, deadline))
+    rows = [(vm, shlex.join(argv), *results[vm]) for vm in names if vm in results]
     columns = {"name": "str", "argv": "str", "exit_code": "int64", "stdout": "str", "stderr": "str"}
-    return frame(rows, columns).set_index("name")
+    told = frame(rows, columns).set_index("name")
+    if not failed:
+        return told
+    kind = WaitTimeout if all(isinstance(error, WaitTimeout) for error in failed.values()) else AgentFailed
+    others = f"; what {', '.join(results)} said is in .results of this error" if results else ""
+    raise kind("; ".join(map(str, failed.values())) + others, told)
+
+
+def _with_each(failed: dict[str, KvmkitError], vms: Iterable[str], do: Callable[[str], T]) -> dict[str, T]:
+    """Do it with each VM, and note in `failed` with which it failed: what the others say must not be lost."""
+    done = {}
+    for vm in vms:
+        try:
+            done[vm] = do(vm)
+        except libvirt.libvirtError as error:
+            failed[vm] = AgentFailed(f"the guest agent of VM {vm}: {error.get_error_message()}")
+        except (AgentFailed, Unsupported, WaitTimeout) as error:
+            failed[vm] = error
+    return done
 
 
 def _must_answer(host: Host, dom: libvirt.virDomain) -> None:
@@ -119,7 +144,18 @@ def agent_connected(host: Host, dom: libvirt.virDomain) -> bool:
 def ask_agent(dom: libvirt.virDomain, command: str, **arguments: object) -> Any:
     """Ask the agent something (https://www.qemu.org/docs/master/interop/qemu-ga-ref.html)."""
     asked = json.dumps({"execute": command, "arguments": arguments})
-    return json.loads(libvirt_qemu.qemuAgentCommand(dom, asked, AGENT_SECONDS, 0))["return"]
+    said = libvirt_qemu.qemuAgentCommand(dom, asked, AGENT_SECONDS, 0)
+    try:
+        return json.loads(said)["return"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise _no_answer(dom, command, said) from None
+
+
+def _no_answer(dom: libvirt.virDomain, command: str, said: object) -> AgentFailed:
+    return AgentFailed(
+        f"the guest agent of VM {dom.name()} answered {command} with what is no answer: {str(said)[:200]!r}; "
+        "whoever has root in that guest decides what its agent says"
+    )
 
 
 def _start(dom: libvirt.virDomain, argv: Sequence[str], given: bytes) -> int | str:
@@ -127,7 +163,7 @@ def _start(dom: libvirt.virDomain, argv: Sequence[str], given: bytes) -> int | s
     arguments = {"path": argv[0], "arg": list(argv[1:]), "capture-output": True}
     arguments["input-data"] = base64.b64encode(given).decode()
     try:
-        return int(ask_agent(dom, "guest-exec", **arguments)["pid"])
+        started = ask_agent(dom, "guest-exec", **arguments)
     except libvirt.libvirtError as error:
         said = str(error.get_error_message())
         if "has been disabled" in said:  # qapi/qmp-dispatch.c
@@ -138,6 +174,10 @@ def _start(dom: libvirt.virDomain, argv: Sequence[str], given: bytes) -> int | s
         if "Failed to execute child process" not in said:  # GLib's words (gspawn.c)
             raise
         return said
+    match started:
+        case {"pid": int(pid)}:
+            return pid
+    raise _no_answer(dom, "guest-exec", started)
 
 
 def _ended(
@@ -147,7 +187,7 @@ def _ended(
     if isinstance(started, str):
         return NO_PROGRAM, "", started
     pause = 0.05
-    while not (status := ask_agent(dom, "guest-exec-status", pid=started))["exited"]:
+    while not _has_ended(dom, status := ask_agent(dom, "guest-exec-status", pid=started)):
         left = deadline - time.monotonic()
         if left <= 0:
             kill = f"kk.run_in_guest(host, {dom.name()!r}, ['kill', '{started}'])"
@@ -158,8 +198,22 @@ def _ended(
         time.sleep(min(pause, left))
         pause = min(2 * pause, 1)
     code = -status["signal"] if "signal" in status else status["exitcode"]
-    return code, _text(status.get("out-data", "")), _text(status.get("err-data", ""))
+    try:
+        return code, _text(status.get("out-data", "")), _text(status.get("err-data", ""))
+    except ValueError:
+        raise _no_answer(dom, "guest-exec-status", status) from None
+
+
+def _has_ended(dom: libvirt.virDomain, status: object) -> bool:
+    """Whether it has, by an answer that is one: whoever has root in a guest decides what its agent says."""
+    match status:
+        case {"exited": False}:
+            return False
+        case {"exited": True, "signal": int(code)} | {"exited": True, "exitcode": int(code)}:
+            if abs(code) < 2**31 and all(isinstance(status.get(data, ""), str) for data in DATA):
+                return True
+    raise _no_answer(dom, "guest-exec-status", status)
 
 
 def _text(encoded: str) -> str:
-    return base64.b64decode(encoded).decode(errors="replace")
+    return base64.b64decode(encoded, validate=True).decode(errors="replace")

@@ -8,12 +8,13 @@ from ipaddress import ip_interface
 
 import libvirt
 
-from kvmkit.errors import InvalidSpec, KvmkitError, Unsupported, WaitTimeout, WrongState
+from kvmkit.errors import AgentFailed, InvalidSpec, KvmkitError, Unsupported, WaitTimeout, WrongState
 from kvmkit.host import Host
 from kvmkit.install.agent import agent_connected, ask_agent
 from kvmkit.install.stuck import disk_trouble
 from kvmkit.install.watch import wakened
 from kvmkit.progress import safe_point
+from kvmkit.safe import one_line
 from kvmkit.vm.addresses import addresses
 from kvmkit.vm.console import console_log
 from kvmkit.vm.facts import STATES, domain
@@ -24,6 +25,8 @@ AGAIN = 2
 """Seconds between two looks at what no event tells of: leases, ports, what a console has printed."""
 LAST_LINES = 5
 """Of a console, in an error."""
+LINE = 500
+"""Characters of a line that is told."""
 
 ENDED = {
     libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN: "powered itself off",
@@ -178,7 +181,7 @@ def _ssh(host: Host, name: str, _what: str) -> Found:
         return None
     said = host.run(["bash", "-c", BANNERS, "bash", *asked], timeout=5 * len(asked) + 10, ok=False).stdout
     address, _, banner = said.strip().partition(" ")
-    return (address, banner) if address else None
+    return (address, one_line(banner[:LINE])) if address else None
 
 
 def _agent(host: Host, name: str, _what: str) -> Found:
@@ -187,15 +190,16 @@ def _agent(host: Host, name: str, _what: str) -> Found:
         if not agent_connected(host, dom):
             return None
         try:
-            version = ask_agent(dom, "guest-info")["version"]
-        except libvirt.libvirtError:  # it has just opened its channel, or is about to go
+            about = ask_agent(dom, "guest-info")
+        except (libvirt.libvirtError, AgentFailed):  # it has just opened its channel, or is about to go
             return None
-    return "", f"qemu-guest-agent {version}"
+    version = about.get("version") if isinstance(about, dict) else None
+    return "", one_line(f"qemu-guest-agent {str(version or 'of no version')[:80]}")
 
 
 def _printed(host: Host, name: str, what: str) -> Found:
     lines = _console_lines(host, name)
-    return next((("", line) for line in lines if what in line), None)
+    return next((("", line[:LINE]) for line in lines if what in line), None)
 
 
 def _console_lines(host: Host, name: str) -> list[str]:
@@ -204,7 +208,7 @@ def _console_lines(host: Host, name: str) -> list[str]:
 
 def _last_lines(host: Host, name: str) -> str:
     try:
-        lines = [line for line in _console_lines(host, name) if line.strip()]
+        lines = [line[:LINE] for line in _console_lines(host, name) if line.strip()]
     except KvmkitError as error:
         return f"its console is not known: {error}"
     return (

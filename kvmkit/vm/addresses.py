@@ -113,7 +113,7 @@ def _told(dom: libvirt.virDomain, source: int, label: str, age: int | None) -> I
         return
     for nic in found.values():
         for known in nic["addrs"] or []:
-            yield nic["hwaddr"], f"{known['addr']}/{known['prefix']}", label, age
+            yield str(nic["hwaddr"]), f"{known['addr']}/{known['prefix']}", label, age
 
 
 def _neighbours(host: Host, _dom: libvirt.virDomain, _nics: Mapping[str, str]) -> Iterator[Row]:
@@ -125,5 +125,8 @@ def _neighbours(host: Host, _dom: libvirt.virDomain, _nics: Mapping[str, str]) -
 
 
 def _is_of_use(address: str) -> bool:
-    ip = ipaddress.ip_interface(address).ip
+    try:
+        ip = ipaddress.ip_interface(address.replace("%", "/zone")).ip  # Python takes any text for a zone
+    except ValueError:  # an agent says what whoever has root in the guest likes
+        return False
     return not (ip.is_loopback or ip.is_link_local)

@@ -78,7 +78,7 @@ def describe(host: Host, spec: VMSpec, disk: Disk | None, cdrom: str, domain_typ
     argv = ["virt-install", "--connect", host.uri, *_arguments(host, spec, disk, cdrom, domain_type)]
     run = list(argv)
     if host.practice:
-        run[2] = _virtinst_test_uri(str(host.practice.file))
+        run[2] = _virtinst_test_uri(host.practice.uri)
     printed = "1" if cdrom else "all"  # of an installation's two phases the first, with its CD
     result = Local("this machine").run([*run, "--print-xml", printed, "--dry-run"], "", 120)
     if result.exit_code == NOT_FOUND:
@@ -159,14 +159,14 @@ def _quoted(value: str) -> str:
     return "'" + value.replace("'", r"'\''") + "'" if set(value) & set(",'\"\\") else value
 
 
-def _virtinst_test_uri(state: str) -> str:
+def _virtinst_test_uri(uri: str) -> str:
     """Have virt-install describe for a recorded KVM host, with the practice host's own pools.
 
     This interface is virtinst's own, for its tests (virtinst/uri.py, MagicURI); it is used
     nowhere else, and ``tests/practice/vm/test_describe.py`` notices should it change.
     """
     return (
-        f"__virtinst_test__test://{state},predictable,"
+        f"__virtinst_test__{uri},predictable,"
         f"caps={recorded_path('practice-capabilities.xml')},"
         f"domcaps={recorded_path('practice-domcapabilities.xml')},fakeuri=qemu:///system"
     )
