@@ -77,7 +77,7 @@ def test_vms_are_sorted_by_name_with_what_the_guest_has(host: kk.Host) -> None:
     kk.suspend(host, "demo")
 
     assert_frame_equal(
-        kk.vms(host),
+        pd.DataFrame(kk.vms(host)),
         frame(
             ["ant", "demo", "zebra"],
             state=["shut off", "suspended", "shut off"],
