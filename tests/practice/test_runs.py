@@ -14,7 +14,7 @@ import kvmkit as kk
 from tests.practice.dying import end_kernel
 from tests.practice.kernels import URI
 
-NAMES = ["10-check-host", "40-create-vm", "50-manage-vms"]
+NAMES = ["10-check-host", "40-create-vm", "02-life-of-a-vm"]
 
 
 def kept(notebook: Path) -> dict[str, Any]:
@@ -28,13 +28,13 @@ def cells(notebook: Path) -> dict[str, Any]:
 
 def test_each_run_is_kept_with_its_host_operator_time_plans_and_journal(host: kk.Host) -> None:
     runs = [kk.run_runbook(name, URI) for name in NAMES]
-    checked, created, managed = (kept(run.notebook) for run in runs)
+    checked, created, lived = (kept(run.notebook) for run in runs)
     history = kk.history(host)
     listed = history[history["what"].str.startswith("run ")]
 
     assert [run.name for run in runs] == NAMES
-    assert [len(run.plans) for run in runs] == [0, 1, 1]
-    for record, run in zip((checked, created, managed), runs, strict=True):
+    assert [len(run.plans) for run in runs] == [0, 1, 2]
+    for record, run in zip((checked, created, lived), runs, strict=True):
         assert (record["host"], record["runbook"], record["state"]) == (URI, run.name, "done")
         assert record["operator"] == listed["operator"].iloc[0]
         assert record["time"] < record["ended"]
@@ -42,10 +42,10 @@ def test_each_run_is_kept_with_its_host_operator_time_plans_and_journal(host: kk
     assert (checked["journal"], checked["verbs"], created["verbs"]) == ([], [], [])
     assert created["journal"][0]["title"] == "create VM web1"
     assert set(created["journal"][0]["steps"].values()) == {"done"}
-    assert managed["verbs"][0]["what"] == "suspend VM demo"
+    assert lived["verbs"][0]["what"] == "suspend VM tour"
     assert listed["state"].tolist() == ["done"] * 3
     assert listed["what"].tolist() == [f"run {run.name}, kept as {run.notebook}" for run in runs]
-    assert list(kk.vms(host).index) == ["web1"]
+    assert list(kk.vms(host).index) == ["demo", "web1"]
     kk.fresh_practice_host()
     assert kk.history(host).empty
     assert not runs[0].notebook.exists()
@@ -182,7 +182,7 @@ def test_a_run_whose_whole_process_is_killed_goes_on_where_it_stood(
     assert run.plans == (plan.id,)
     assert kk.pending(host) == []
     assert "demo.qcow2" not in kk.volumes(host).index
-    assert shown["suspend"]["execution_count"] is None  # its VM is gone
+    assert shown["addresses"]["execution_count"] is None  # its VM is gone
     assert "delete VM demo on test:///default: 2 PASS" in json.dumps(shown["verify"]["outputs"])
 
 
