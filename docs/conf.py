@@ -1,5 +1,6 @@
 """How the documentation is built: Sphinx, with the runbooks as the tutorials."""
 
+import json
 import shutil
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -15,9 +16,29 @@ shutil.copytree(
     here / "tutorials/runbooks",
     ignore=shutil.ignore_patterns(".ipynb_checkpoints"),
 )
-# Sphinx turns links of Markdown into those between pages, but not the links of the menu, which is HTML.
-for book in (here / "tutorials/runbooks").glob("*.ipynb"):
-    book.write_text(book.read_text(encoding="utf-8").replace(".ipynb'>", ".html'>"), encoding="utf-8")
+
+
+def as_page(text: str) -> str:
+    """Give a runbook as a page without a kernel shows it."""
+    # Sphinx turns links of Markdown into those between pages, but not the links of the menu, which is HTML.
+    book = json.loads(text.replace(".ipynb'>", ".html'>"))
+    # A page has no anywidget. All such fields are for secrets: in a page they are empty.
+    states = book["metadata"].get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {})
+    for model in states.get("state", {}).values():
+        if model["model_module"] == "anywidget":
+            kind = "Textarea" if model["state"]["rows"] else "Password"
+            model.update(
+                model_module="@jupyter-widgets/controls",
+                model_module_version="2.0.0",
+                model_name=f"{kind}Model",
+            )
+            kept = {name: model["state"][name] for name in ("_dom_classes", "description", "layout")}
+            model["state"] = kept | {"_view_name": f"{kind}View"}
+    return json.dumps(book, ensure_ascii=False)
+
+
+for runbook in (here / "tutorials/runbooks").glob("*.ipynb"):
+    runbook.write_text(as_page(runbook.read_text(encoding="utf-8")), encoding="utf-8")
 
 project = "kvmkit"
 copyright = "the kvmkit authors"

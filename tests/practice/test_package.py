@@ -14,6 +14,7 @@ import pytest
 from tests.practice.installed import ROOT, SECONDS, Installation, build, install
 
 URI = "test:///default"
+RUNBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +36,7 @@ def test_sdist_and_wheel_have_all_that_is_needed(built: tuple[Path, Path]) -> No
     package = {name for name in files | fetched if name.startswith("kvmkit/")}
     runbooks = {f"kvmkit/{name}" for name in files if name.startswith("notebooks/")}
 
-    assert len(runbooks) == 8
+    assert len(runbooks) == len(RUNBOOKS)
     assert files | fetched <= source
     assert {name for name in names if ".dist-info/" not in name} == package | runbooks
 
@@ -101,7 +102,7 @@ def test_what_is_installed_with_the_extra_checks_runs_and_opens(
     assert "KVM from notebooks: the menu" in menu
     assert "left as you changed them: 40-create-vm.ipynb." in terminal
     assert (folder / "40-create-vm.ipynb").read_text(encoding="utf-8") == "mine"
-    assert len([*folder.glob("*.ipynb")]) == 8
+    assert sorted(path.name for path in folder.glob("*.ipynb")) == RUNBOOKS
 
 
 def test_without_the_extra_it_checks_and_says_what_the_rest_needs(
