@@ -34,6 +34,8 @@ KILLED = 128 + signal.SIGKILL
 """What ``timeout`` exits with when the command did not end at the first asking (timeout(1))."""
 GRACE = 15
 """Seconds that a line may be late before it counts as dead."""
+LIMIT = 64 * 2**20
+"""Bytes that a command may print; one that prints more is ended, as nothing here reads so much."""
 LOOK_SECONDS = 0.2
 """How often a command is looked at: what it prints, and whether it is still wanted."""
 
@@ -75,6 +77,8 @@ class Local:
         ------
         CommandTimeout
             With what it had printed until then.
+        CommandFailed
+            It printed more than `LIMIT`.
         """
         # Files, not pipes: a grandchild that keeps the output open then holds nobody up.
         with _memory("stdin") as given, _memory("stdout") as out, _memory("stderr") as err:
@@ -90,10 +94,14 @@ class Local:
                 return Result(NOT_FOUND, "", f"{argv[0]}: {error.strerror}")
             process = cast("subprocess.Popen[bytes]", popen)  # plumbum's own type leaves out wait's timeout
             try:
-                exit_code = _waited_for(process, timeout, out, follow)
+                exit_code = _waited_for(process, timeout, out, err, follow)
             except subprocess.TimeoutExpired:
                 _kill_group(process)
                 raise CommandTimeout(argv, TIMED_OUT, _text(out), _text(err), self.host) from None
+            except OverflowError:
+                _kill_group(process)
+                said = f"it printed more than {LIMIT >> 20} MiB, and was ended"
+                raise CommandFailed(argv, KILLED, "", said, self.host) from None
             except BaseException:  # cancelled; nor must an interrupted kernel leave the command running
                 _kill_group(process)
                 raise
@@ -160,7 +168,11 @@ class Ssh:
         try:
             result = Local(self.host).run([*self.argv, "--", bounded], stdin, timeout + GRACE, follow)
         except CommandTimeout as error:
-            raise CommandTimeout(argv, error.exit_code, error.stdout, error.stderr, self.host) from None
+            # `timeout` there would have ended it long ago.
+            said = f"{error.stderr}\nno end came over SSH: the machine, or the way to it, hangs"
+            raise CommandTimeout(argv, error.exit_code, error.stdout, said, self.host) from None
+        except CommandFailed as error:
+            raise CommandFailed(argv, error.exit_code, error.stdout, error.stderr, self.host) from None
         if result.exit_code == SSH_FAILED:
             said = (result.stderr.strip() or "ssh said nothing").splitlines()[-1]
             raise HostUnavailable(
@@ -206,9 +218,15 @@ def check(result: Result, argv: Sequence[str], host: str) -> Result:
 
 
 def _waited_for(
-    process: subprocess.Popen[bytes], timeout: float, out: IO[bytes], follow: Follow | None
+    process: subprocess.Popen[bytes], timeout: float, out: IO[bytes], err: IO[bytes], follow: Follow | None
 ) -> int:
-    """Wait for its end as ``process.wait`` does, and hand on the whole lines that it prints meanwhile."""
+    """Wait for its end as ``process.wait`` does, and hand on the whole lines that it prints meanwhile.
+
+    Raises
+    ------
+    subprocess.TimeoutExpired, OverflowError
+        It did not end in time; it printed too much.
+    """
     deadline = time.monotonic() + timeout
     place, rest, ended = 0, b"", False
     while not ended:
@@ -219,6 +237,8 @@ def _waited_for(
             if time.monotonic() > deadline:
                 raise
             command_runs()
+        if max(os.fstat(file.fileno()).st_size for file in (out, err)) > LIMIT:
+            raise OverflowError
         # By its place, as the command writes at the end of this very file.
         while follow and (new := os.pread(out.fileno(), 65536, place)):
             place += len(new)

@@ -14,7 +14,8 @@
     │   └── CommandTimeout (TimeoutError) … or did not end in time and was killed
     ├── HostUnavailable (ConnectionError) SSH or libvirt does not answer
     ├── LibvirtFailed                     libvirt refused or failed; its own words, and the host
-    │   └── AgentFailed                   … or a guest's agent did; ``.results`` is what other VMs said
+    │   ├── AgentFailed                   … or a guest's agent did; ``.results`` is what other VMs said
+    │   └── Stuck (TimeoutError)          … or waits for something that hangs; says what, and what to do
     ├── BadSource                         what is to be installed can't be had, or isn't what it should be
     ├── Conflict                          something that is not ours stands where a step would make its own
     ├── Busy                              another process is applying a plan to this host, or has a console
@@ -152,6 +153,10 @@ class AgentFailed(LibvirtFailed):
     def __init__(self, message: str, results: DataFrame | None = None) -> None:
         self.results = results
         super().__init__(message)
+
+
+class Stuck(LibvirtFailed, TimeoutError):
+    """libvirt waits for something that hangs, such as a VM's QEMU or a pool's folder."""
 
 
 class BadSource(KvmkitError):

@@ -7,13 +7,12 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import replace
-from typing import TypeVar
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 import libvirt
 
+from kvmkit.calls import Calls, within
 from kvmkit.commands import Follow, Local, Result, Runner, Ssh, check
 from kvmkit.errors import HostUnavailable, InvalidURI, LibvirtFailed, Unsupported
 from kvmkit.events import run_event_loop
@@ -40,8 +39,6 @@ KEEP_ALIVE = 10, 4
 libvirt then ends every call of that connection, each with an error: without it they would wait for ever.
 """
 
-T = TypeVar("T")
-
 _hosts: dict[str, Host] = {}
 
 
@@ -60,7 +57,8 @@ class Host:
         self.uri = uri
         self.practice: Practice | None = None
         self._runner = runner
-        self._connection: libvirt.virConnect | None = None
+        self._idle: list[libvirt.virConnect] = []
+        self._held = threading.local()
         self._answered = float("-inf")
         if runner is None and uri == PRACTICE_URI:
             self.practice = Practice()
@@ -146,12 +144,14 @@ class Host:
             No daemon answers.
         LibvirtFailed
             libvirt's own words, with `doing` and the host.
+        Stuck
+            It waits for something that hangs; each call ends (:mod:`kvmkit.calls`).
         """
-        connection = self._open()
-        try:
-            yield connection
-        except libvirt.libvirtError as error:
-            raise LibvirtFailed(f"cannot {doing} on {self.uri}: {error.get_error_message()}") from error
+        with self._taken() as connection:
+            try:
+                yield connection
+            except libvirt.libvirtError as error:
+                raise LibvirtFailed(f"cannot {doing} on {self.uri}: {error.get_error_message()}") from error
 
     @contextlib.contextmanager
     def changing(self, doing: str) -> Iterator[libvirt.virConnect]:
@@ -182,20 +182,40 @@ class Host:
         HostUnavailable
             No daemon answers.
         """
-        connection = self._connected()
+        connection = Calls(self._connected(), self.uri).connection
         connection.registerCloseCallback(lambda *_: lost(), None)
         return connection
 
-    def _open(self) -> libvirt.virConnect:
+    @contextlib.contextmanager
+    def _taken(self) -> Iterator[libvirt.virConnect]:
+        """Give this thread a connection that no other thread uses meanwhile.
+
+        Threads that share one wait for each other's calls, and libvirt's library before 10.4 has a race
+        (CVE-2024-4418) that ends the process.
+        """
+        held: Calls | None = getattr(self._held, "calls", None)
         if self.practice:
-            return self.practice.connection()
-        if self._connection is not None:
+            yield self.practice.connection()
+        elif held and not held.stuck:
+            yield held.connection
+        else:
+            calls = Calls(self._open(), self.uri)
+            self._held.calls = calls
+            try:
+                yield calls.connection
+            finally:
+                self._held.calls = held
+                if not calls.stuck:  # one on which a call hangs takes only a few more
+                    self._idle.append(calls.raw)
+
+    def _open(self) -> libvirt.virConnect:
+        while self._idle:
+            connection = self._idle.pop()
             # A daemon that was restarted is only noticed by asking it something.
             with contextlib.suppress(libvirt.libvirtError, TimeoutError):
-                _within(ASKING, self._connection.getLibVersion)
-                return self._connection
-        self._connection = self._connected()
-        return self._connection
+                within(ASKING, connection.getLibVersion)
+                return connection
+        return self._connected()
 
     def _connected(self) -> libvirt.virConnect:
         # A command first: bounded in time and clear about keys and logins, which libvirt's ssh is not.
@@ -289,7 +309,7 @@ def _opened(uri: str) -> libvirt.virConnect:
     """Open libvirt's connection, whose calls end with an error when the daemon falls silent."""
     run_event_loop()
     try:
-        connection = _within(OPENING, lambda: libvirt.open(_libvirt_uri(uri)))
+        connection = within(OPENING, lambda: libvirt.open(_libvirt_uri(uri)))
         connection.setKeepAlive(*KEEP_ALIVE)
     except TimeoutError:
         raise HostUnavailable(
@@ -304,26 +324,6 @@ def _opened(uri: str) -> libvirt.virConnect:
             "-u libvirtd` says why one does not stay up); kk.check_host(host) says what is missing."
         ) from error
     return connection
-
-
-def _within(seconds: float, call: Callable[[], T]) -> T:
-    """Make a call into libvirt that may wait for ever, in a thread that is left behind then.
-
-    Raises
-    ------
-    TimeoutError
-        It has not come back in that time.
-    """
-    answer: Future[T] = Future()
-
-    def ask() -> None:
-        try:
-            answer.set_result(call())
-        except libvirt.libvirtError as error:
-            answer.set_exception(error)
-
-    threading.Thread(target=ask, name="a call into libvirt", daemon=True).start()
-    return answer.result(seconds)
 
 
 def _libvirt_uri(uri: str) -> str:

@@ -14,6 +14,7 @@ import libvirt
 import libvirt_qemu
 import pandas as pd
 
+from kvmkit.calls import called
 from kvmkit.errors import AgentFailed, InvalidSpec, KvmkitError, Unsupported, WaitTimeout, WrongState
 from kvmkit.host import Host
 from kvmkit.vm.facts import STATES, domain, frame
@@ -144,7 +145,7 @@ def agent_connected(host: Host, dom: libvirt.virDomain) -> bool:
 def ask_agent(dom: libvirt.virDomain, command: str, **arguments: object) -> Any:
     """Ask the agent something (https://www.qemu.org/docs/master/interop/qemu-ga-ref.html)."""
     asked = json.dumps({"execute": command, "arguments": arguments})
-    said = libvirt_qemu.qemuAgentCommand(dom, asked, AGENT_SECONDS, 0)
+    said = called(libvirt_qemu.qemuAgentCommand, dom, asked, AGENT_SECONDS, 0)
     try:
         return json.loads(said)["return"]
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import libvirt
 
-from kvmkit.errors import HostUnavailable, InstallFailed, LibvirtFailed
+from kvmkit.errors import HostUnavailable, InstallFailed, LibvirtFailed, Stuck
 from kvmkit.host import Host
 from kvmkit.install.serving import Fetch
 from kvmkit.install.stuck import disk_trouble
@@ -208,9 +208,9 @@ def wakened(host: Host, name: str) -> Iterator[threading.Event]:
             connection.domainEventRegisterAny(None, kind, told, None)
         yield woken
     finally:
-        with contextlib.suppress(libvirt.libvirtError):  # it may be broken
+        with contextlib.suppress(libvirt.libvirtError, Stuck):  # it may be broken, or hang
             connection.unregisterCloseCallback()
-        with contextlib.suppress(libvirt.libvirtError):
+        with contextlib.suppress(libvirt.libvirtError, Stuck):
             connection.close()
 
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+from kvmkit.calls import HANGS
 from kvmkit.commands import NOT_FOUND, Local
-from kvmkit.errors import InvalidSpec, KvmkitError
+from kvmkit.errors import CommandTimeout, InvalidSpec, KvmkitError, Stuck
 from kvmkit.host import Host
 from kvmkit.practice import recorded_path
 from kvmkit.vm.spec import VMSpec
@@ -34,6 +35,10 @@ PRACTICE_SYSTEMS = (
 """Some of those that Debian 12 knows, so that the practice host offers the same on each machine."""
 LOGS = "/var/log/libvirt/qemu"
 """Where virtlogd keeps what VMs print on their serial consoles."""
+
+
+SECONDS = 120
+"""In which virt-install has to come to its end."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,8 @@ def describe(host: Host, spec: VMSpec, disk: Disk | None, cdrom: str, domain_typ
     ------
     InvalidSpec
         In virt-install's own words.
+    Stuck
+        libvirt does not answer it.
     KvmkitError
         virt-install is not installed here.
     """
@@ -80,7 +87,13 @@ def describe(host: Host, spec: VMSpec, disk: Disk | None, cdrom: str, domain_typ
     if host.practice:
         run[2] = _virtinst_test_uri(host.practice.uri)
     printed = "1" if cdrom else "all"  # of an installation's two phases the first, with its CD
-    result = Local("this machine").run([*run, "--print-xml", printed, "--dry-run"], "", 120)
+    try:
+        result = Local("this machine").run([*run, "--print-xml", printed, "--dry-run"], "", SECONDS)
+    except CommandTimeout:
+        raise Stuck(
+            f"libvirt on {host.uri} does not answer virt-install, which describes the VM: no end in "
+            f"{SECONDS} s. {HANGS}"
+        ) from None
     if result.exit_code == NOT_FOUND:
         raise KvmkitError(
             "virt-install is not on this machine: install virtinst (Debian) or virt-install (Fedora)"

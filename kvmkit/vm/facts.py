@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
+from math import nan
 from typing import Any
 
 import libvirt
 import pandas as pd
 
-from kvmkit.errors import NotFound
+from kvmkit.errors import NotFound, Stuck
 from kvmkit.host import Host
 from kvmkit.tables import Table
+from kvmkit.vm.kept import KeptPool, read_kept
 from kvmkit.vm.xml import parse
 
 __all__ = ["domain", "frame", "networks", "pools", "vms", "volumes"]
@@ -113,7 +116,8 @@ def pools(host: Host) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Indexed by ``name``, sorted; columns ``active``, ``type`` (dir, logical, …), ``path``
-        (where its volumes are), ``capacity_gib``, ``free_gib`` (0 while inactive), ``autostart``.
+        (where its volumes are), ``capacity_gib``, ``free_gib`` (0 while inactive; not a number:
+        the pool does not answer), ``autostart``.
 
     Examples
     --------
@@ -124,8 +128,14 @@ def pools(host: Host) -> pd.DataFrame:
     name
     default    True  dir  /var/lib/libvirt/images
     """
-    with host.reading("list the storage pools") as connection:
-        rows = [_pool(pool) for pool in connection.listAllStoragePools()]
+    try:
+        with host.reading("list the storage pools") as connection:
+            rows = [_pool(pool) for pool in connection.listAllStoragePools()]
+    except Stuck:  # libvirt waits for one of them, and lists none
+        kept = read_kept(host)
+        if not kept:
+            raise
+        rows = [_pool_or_kept(host, pool) for pool in kept]
     sizes = {"capacity_gib": "float64", "free_gib": "float64"}
     return _by_name(rows, {"active": "bool", "type": "str", "path": "str", **sizes, "autostart": "bool"})
 
@@ -137,6 +147,14 @@ def _pool(pool: libvirt.virStoragePool) -> tuple[Any, ...]:
     gib = (round(capacity / 2**30, 1), round(free / 2**30, 1)) if active else (0.0, 0.0)
     path = xml.findtext("target/path", "")
     return pool.name(), active, xml.get("type"), path, *gib, bool(pool.autostart())
+
+
+def _pool_or_kept(host: Host, kept: KeptPool) -> tuple[Any, ...]:
+    try:
+        with host.reading(f"look at pool {kept.name}") as connection:
+            return _pool(connection.storagePoolLookupByName(kept.name))
+    except Stuck:
+        return kept.name, kept.active, kept.type, kept.path, nan, nan, kept.autostart
 
 
 def volumes(host: Host, pool: str = "") -> pd.DataFrame:
@@ -172,13 +190,27 @@ def volumes(host: Host, pool: str = "") -> pd.DataFrame:
     ...
     """
     with host.reading("list the volumes") as connection:
-        active = connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
-        names = sorted(p.name() for p in active)
-        if pool and pool not in names:
-            raise NotFound(f"no active pool {pool!r} on {host.uri}; active are: {', '.join(names) or 'none'}")
-        rows = [_volume(p.name(), v) for p in active if pool in ("", p.name()) for v in p.listAllVolumes()]
+        asked = [_active_pool(host, connection, pool)] if pool else _active_pools(connection)
+        rows = [_volume(p.name(), v) for p in asked for v in p.listAllVolumes()]
     columns = {"pool": "str", "format": "str", "capacity_gib": "float64", "allocation_gib": "float64"}
     return _by_name(rows, columns | {"path": "str", "backing": "str"})
+
+
+def _active_pools(connection: libvirt.virConnect) -> list[libvirt.virStoragePool]:
+    found: list[libvirt.virStoragePool] = connection.listAllStoragePools(
+        libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE
+    )
+    return found
+
+
+def _active_pool(host: Host, connection: libvirt.virConnect, name: str) -> libvirt.virStoragePool:
+    # By its name, so that another one that hangs is not waited for.
+    with contextlib.suppress(libvirt.libvirtError, ValueError):  # ValueError: a character that no name has
+        found = connection.storagePoolLookupByName(name)
+        if found.isActive():
+            return found
+    names = sorted(pool.name() for pool in _active_pools(connection))
+    raise NotFound(f"no active pool {name!r} on {host.uri}; active are: {', '.join(names) or 'none'}")
 
 
 def _volume(pool: str, volume: libvirt.virStorageVol) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import libvirt
 
-from kvmkit.errors import Busy, KvmkitError, LibvirtFailed, NotFound, Unsupported, WrongState
+from kvmkit.errors import Busy, KvmkitError, LibvirtFailed, NotFound, Stuck, Unsupported, WrongState
 from kvmkit.host import Host
 from kvmkit.vm.facts import STATES, domain
 from kvmkit.vm.line import Line
@@ -211,10 +211,10 @@ class Session:
         self._hang_up()
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(libvirt.libvirtError):  # it may be broken
+            with contextlib.suppress(libvirt.libvirtError, Stuck):  # it may be broken, or hang
                 connection.unregisterCloseCallback()
                 connection.domainEventDeregisterAny(self._watch)
-            with contextlib.suppress(libvirt.libvirtError):
+            with contextlib.suppress(libvirt.libvirtError, Stuck):
                 connection.close()
 
     def _lifecycle(

@@ -182,7 +182,7 @@ def test_a_libvirtd_that_hangs_meanwhile_is_named_and_what_was_sent_goes_later(
     before = world.state()
     monkeypatch.setattr("kvmkit.host.KEEP_ALIVE", (1, 2))
     monkeypatch.setattr("kvmkit.host.OPENING", 3)
-    monkeypatch.setattr(host, "_connection", None)  # what asks it is as quick to notice
+    monkeypatch.setattr(host, "_idle", [])  # what asks it is as quick to notice
 
     with (
         world.hanging_libvirtd() as hang,

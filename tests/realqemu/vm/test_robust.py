@@ -65,7 +65,7 @@ def test_a_daemon_that_hangs_is_named(world: World, host: kk.Host, monkeypatch: 
     world.define("other")
     monkeypatch.setattr("kvmkit.host.KEEP_ALIVE", (1, 2))
     monkeypatch.setattr("kvmkit.host.OPENING", 3)
-    monkeypatch.setattr(host, "_connection", None)
+    monkeypatch.setattr(host, "_idle", [])
     kk.vms(host)
 
     with world.hanging_libvirtd() as hang, host.changing("start a VM") as connection:
