@@ -61,7 +61,7 @@ ADVICE = {
 HANGS = f"Its daemon hangs, or a pool or VM that it looks at: kk.pools(host) names a pool. {RESTART}"
 
 _left: dict[tuple[str, str, str], threading.Thread] = {}
-"""Calls that were left behind, by host, thing and method: a second one would only take a place, too."""
+"""Calls that were left behind, by host, thing and what is asked: a second one would take a place, too."""
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
@@ -106,7 +106,7 @@ class Calls:
         The same, of which each call ends, as each of what it finds.
     """
 
-    def __init__(self, raw: libvirt.virConnect, uri: str) -> None:
+    def __init__(self, raw: Any, uri: str) -> None:
         self.raw, self.uri = raw, uri
         self.connection = cast("libvirt.virConnect", self.wrap(raw))
         self._left: threading.Thread | None = None
@@ -126,7 +126,7 @@ class Calls:
         """
         kind, name = _named(thing)
         seconds = LONG.get(method, SECONDS)
-        key = self.uri, f"{kind} {name}", method
+        key = self.uri, f"{kind} {name}", f"{method} {args}"
         earlier = self._left or _left.get(key)
         if earlier and earlier.is_alive():
             raise Stuck(self._stuck(kind, name, "an earlier call still waits for it", method))

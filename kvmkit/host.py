@@ -57,7 +57,7 @@ class Host:
         self.uri = uri
         self.practice: Practice | None = None
         self._runner = runner
-        self._idle: list[libvirt.virConnect] = []
+        self._idle: list[Calls] = []
         self._held = threading.local()
         self._answered = float("-inf")
         if runner is None and uri == PRACTICE_URI:
@@ -199,23 +199,23 @@ class Host:
         elif held and not held.stuck:
             yield held.connection
         else:
-            calls = Calls(self._open(), self.uri)
+            calls = self._open()
             self._held.calls = calls
             try:
                 yield calls.connection
             finally:
                 self._held.calls = held
                 if not calls.stuck:  # one on which a call hangs takes only a few more
-                    self._idle.append(calls.raw)
+                    self._idle.append(calls)
 
-    def _open(self) -> libvirt.virConnect:
+    def _open(self) -> Calls:
         while self._idle:
-            connection = self._idle.pop()
+            calls = self._idle.pop()
             # A daemon that was restarted is only noticed by asking it something.
             with contextlib.suppress(libvirt.libvirtError, TimeoutError):
-                within(ASKING, connection.getLibVersion)
-                return connection
-        return self._connected()
+                within(ASKING, calls.raw.getLibVersion)
+                return calls
+        return Calls(self._connected(), self.uri)
 
     def _connected(self) -> libvirt.virConnect:
         # A command first: bounded in time and clear about keys and logins, which libvirt's ssh is not.

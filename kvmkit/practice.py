@@ -23,14 +23,17 @@ from typing import Any
 from urllib.parse import quote
 
 import libvirt
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from lxml import etree
 
+from kvmkit.errors import Busy
 from kvmkit.sandbox import Sandbox
 from kvmkit.state import own_folder, state_folder, write_whole
 
 __all__ = ["Practice", "end_sandbox", "fresh_practice_host", "recorded"]
 
+LOCKED = 30
+"""Seconds that another process may take for its change."""
 _TEST = "http://libvirt.org/schemas/domain/test/1.0"
 
 
@@ -125,7 +128,7 @@ class Practice:
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
         """Keep what is changed meanwhile; one process at a time."""
-        with FileLock(self.file.with_name("lock")):  # held for one libvirt call at a time
+        with _alone(self.file.with_name("lock")):  # held for one libvirt call at a time
             connection = self.connection()
             try:
                 yield
@@ -133,6 +136,20 @@ class Practice:
                 write_whole(self.file, _dump(connection))
                 with self._loading:
                     self._connection = None
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Let one process at a time change the practice host."""
+    try:
+        held = FileLock(lock).acquire(timeout=LOCKED)
+    except Timeout:
+        raise Busy(
+            f"the practice host has been held for {LOCKED} s by another process, which hangs: end that one, "
+            "perhaps the kernel of a notebook that is stopped, and try again"
+        ) from None
+    with held:
+        yield
 
 
 def _dump(connection: libvirt.virConnect) -> bytes:

@@ -255,3 +255,44 @@ def test_what_shows_itself_does_so_by_the_one_module() -> None:
                     hits.append(f"{name}:{node.lineno}: {node.name}")
 
     assert sorted(hits) == []
+
+
+UNBOUNDED = {
+    "libvirt.open": {"kvmkit/host.py", "kvmkit/practice.py"},
+    "libvirt.openAuth": set(),
+    "libvirt.openReadOnly": set(),
+    "libvirt_qemu.qemuAgentCommand": set(),
+    "urllib.request.urlopen": set(),
+    "ThreadPoolExecutor": set(),
+}
+"""Calls that may wait for ever, and the files that bound them: kvmkit.calls makes libvirt's end."""
+NEEDS_BOUND = {"create_connection", "urlopen"}
+WAITS = {"join", "wait", "result", "acquire", "communicate"}
+"""Methods that wait for ever when they are given nothing."""
+ENDS_BY_ITSELF = {
+    ("kvmkit/commands.py", "wait"),  # of a process that has ended or was killed
+    ("kvmkit/vm/session.py", "join"),  # its thread only makes calls that end
+    ("kvmkit/install/serving.py", "join"),  # the server was told to end
+    ("kvmkit/forms/screen.py", "join"),  # its thread only makes calls that end
+    ("kvmkit/calls.py", "result"),  # it has come
+}
+
+
+def test_nothing_waits_without_a_bound() -> None:
+    found = set()
+    for path in sorted((ROOT / "kvmkit").rglob("*.py")):
+        name = str(path.relative_to(ROOT))
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(call, ast.Call):
+                continue
+            said = ast.unparse(call.func)
+            last, given = said.rpartition(".")[2], {keyword.arg for keyword in call.keywords}
+            if said in UNBOUNDED and name not in UNBOUNDED[said]:
+                found.add(f"{name}: {said}")
+            if last in NEEDS_BOUND and "timeout" not in given and len(call.args) < 2:
+                found.add(f"{name}: {said} without a timeout")
+            bounded = call.args or {"timeout", "blocking"} & given or (name, last) in ENDS_BY_ITSELF
+            if last in WAITS and isinstance(call.func, ast.Attribute) and not bounded:
+                found.add(f"{name}: {said}() without a bound")
+
+    assert found == set()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import shlex
 
+import libvirt
 from PIL import Image
 
-from kvmkit.errors import Unsupported, WrongState
+from kvmkit.errors import LibvirtFailed, Unsupported, WrongState
 from kvmkit.host import Host
 from kvmkit.safe import one_line
 from kvmkit.vm.facts import STATES, domain
@@ -17,6 +18,13 @@ from kvmkit.vm.xml import parse
 __all__ = ["console_log", "screenshot", "viewer_commands"]
 
 LOG_BYTES = 2**20
+FORMATS = ("PPM", "PNG")
+"""What QEMU makes, and what libvirt's test driver has."""
+PICTURE_BYTES = 256 * 2**20
+PIXELS = 64 * 2**20
+"""Twice those of a screen of 8K."""
+BROKEN = (OSError, ValueError, SyntaxError, EOFError)
+"""What Pillow raises for a picture that is not whole."""
 
 
 def console_log(host: Host, name: str) -> str:
@@ -99,10 +107,48 @@ def screenshot(host: Host, name: str) -> Image.Image:
             )
         stream = connection.newStream(0)
         dom.screenshot(stream, 0)
-        data = io.BytesIO()
-        stream.recvAll(lambda _stream, chunk, _opaque: data.write(chunk), None)
-        stream.finish()
-    return Image.open(data)
+        data = _all_of(stream, name)
+    return opened(data, f"{name} on {host.uri}")
+
+
+def _all_of(stream: libvirt.virStream, name: str) -> bytes:
+    data = bytearray()
+
+    def take(_stream: libvirt.virStream, chunk: bytes, _opaque: None) -> None:
+        if len(data) + len(chunk) > PICTURE_BYTES:
+            raise LibvirtFailed(_too_large(name))
+        data.extend(chunk)
+
+    stream.recvAll(take, None)
+    stream.finish()
+    return bytes(data)
+
+
+def _too_large(name: str) -> str:
+    return (
+        f"the picture of VM {name} is not taken: it is larger than {PICTURE_BYTES >> 20} MiB, or than "
+        f"{PIXELS >> 20} million pixels, which no screen is"
+    )
+
+
+def opened(data: bytes, name: str) -> Image.Image:
+    """Read a picture in the formats that libvirt's drivers make, and in no other: a host may send anything.
+
+    Raises
+    ------
+    LibvirtFailed
+        It is in another format, broken, or larger than any screen.
+    """
+    if not data.startswith((b"P6", b"\x89PNG")):
+        raise LibvirtFailed(f"what came as the picture of VM {name} is in no format that libvirt has")
+    try:
+        picture = Image.open(io.BytesIO(data), formats=FORMATS)
+        if picture.width * picture.height > PIXELS:
+            raise LibvirtFailed(_too_large(name))
+        picture.load()
+    except (*BROKEN, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise LibvirtFailed(f"what came as the picture of VM {name} is no whole picture") from error
+    return picture
 
 
 def viewer_commands(host: Host, name: str) -> list[str]:

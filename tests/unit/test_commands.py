@@ -280,3 +280,21 @@ def test_without_an_ssh_the_command_is_not_found(ssh: Ssh) -> None:
     Path(ssh.command).unlink()
 
     assert ssh.run(["true"], "", 20).exit_code == NOT_FOUND
+
+
+@pytest.mark.parametrize("where", ["", " >&2"])
+def test_a_command_that_prints_without_end_is_ended(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    monkeypatch.setattr(commands, "LIMIT", 2**20)
+
+    with pytest.raises(CommandFailed, match="it printed more than 1 MiB, and was ended") as failed:
+        Local("this machine").run(["sh", "-c", f"yes{where}"], "", 60)
+
+    assert failed.value.stdout == ""
+
+
+def test_a_way_that_hangs_is_said_to(ssh: Ssh, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "GRACE", 1)
+    Path(ssh.command).write_text("#!/bin/sh\nexec sleep 600\n")
+
+    with pytest.raises(CommandTimeout, match="the machine, or the way to it, hangs"):
+        ssh.run(["true"], "", 1)

@@ -10,6 +10,7 @@ import pytest
 
 import kvmkit as kk
 from kvmkit import host as module
+from kvmkit.calls import Calls
 from kvmkit.commands import Local, Ssh
 
 KEY = "qemu+ssh://root@kvm1:2222/system?keyfile=/keys/kvm&command=/opt/ssh"
@@ -187,7 +188,7 @@ def test_a_connection_that_broke_is_opened_again(monkeypatch: pytest.MonkeyPatch
         def getLibVersion(self) -> int:  # noqa: N802 - libvirt's name
             raise libvirt.libvirtError("client socket is closed")
 
-    monkeypatch.setattr(host, "_connection", Broken())
+    monkeypatch.setattr(host, "_idle", [Calls(Broken(), host.uri)])
     with host.reading("use it after the daemon's restart") as third:
         assert third.getLibVersion()
 
@@ -202,7 +203,7 @@ def test_a_connection_whose_calls_are_stuck_is_left_for_another(monkeypatch: pyt
             return end.wait(60)
 
     monkeypatch.setattr(module, "ASKING", 0.2)
-    monkeypatch.setattr(host, "_connection", Stuck())
+    monkeypatch.setattr(host, "_idle", [Calls(Stuck(), host.uri)])
     with host.reading("list the VMs") as connection:
         assert connection.getLibVersion()
     end.set()
