@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import hashlib
 import json
 import os
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import pandas as pd
 from filelock import FileLock, Timeout
@@ -45,11 +47,60 @@ __all__ = [
 OPEN = ("applying", "undoing")
 """States of an application that nobody has finished."""
 
+LONGEST = 200
+"""Bytes of a folder's name."""
+DAMAGED = (KeyError, IndexError, TypeError, ValueError, AttributeError)
+"""What reading a record raises that is not as it was written."""
+STATES = ("applying", "done", "undoing", "undone")
+STEP_STATES = ("started", "done", "already", "undoing", "undone")
+
 _taken_up: dict[tuple[str, str], Plan] = {}
 
 
 def _folder(uri: str) -> Path:
-    return own_folder(state_folder() / "journal" / quote(uri, safe="")[:200])
+    """Make the folder of a host; the same for each way to write its name."""
+    name = quote(one_spelling(uri), safe="")
+    if len(name) > LONGEST:
+        name = f"{name[: LONGEST - 40]}-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+    return own_folder(_journals() / name)
+
+
+def _folders(uri: str) -> list[Path]:
+    """Give the folders that have something of a host: also those that an earlier kvmkit named otherwise."""
+    mine = _folder(uri)
+    others = (folder for folder in _journals().iterdir() if folder != mine and folder.is_dir())
+    return [
+        mine,
+        *(
+            own_folder(folder)
+            for folder in sorted(others)
+            # Of a long URI the name was cut, so that others' may be in it.
+            if folder.name == quote(uri, safe="")[:LONGEST]
+            or (len(folder.name) < LONGEST and one_spelling(unquote(folder.name)) == one_spelling(uri))
+        ),
+    ]
+
+
+def _journals() -> Path:
+    return own_folder(state_folder() / "journal")
+
+
+def one_spelling(uri: str) -> str:
+    """Write a URI in one way: names of machines have no upper case, and 22 is the port of SSH anyway.
+
+    >>> one_spelling("qemu+ssh://root@KVM1:22/system")
+    'qemu+ssh://root@kvm1/system'
+    """
+    parts = urlsplit(uri)
+    user, at, machine = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=user + at + machine.lower().removesuffix(":22")))
+
+
+def _lock_folder(uri: str) -> Path:
+    """Make the folder of the lock of one machine, whoever logs in there and however."""
+    parts = urlsplit(one_spelling(uri))
+    machine = parts.netloc.rpartition("@")[2] if parts.path == "/system" else parts.netloc
+    return own_folder(_folder(urlunsplit(parts._replace(netloc=machine, query=""))))
 
 
 def runs_folder(uri: str) -> Path:
@@ -66,7 +117,7 @@ def lock(uri: str, doing: str, *, run: bool = False) -> Iterator[None]:
     Busy
         Naming the process that is at it.  The lock goes with its process, however that ends.
     """
-    folder = runs_folder(uri) if run else _folder(uri)
+    folder = own_folder(_lock_folder(uri) / "runs") if run else _lock_folder(uri)
     holder, mine = folder / "holder", FileLock(folder / "lock", timeout=0)
     with contextlib.ExitStack() as held:
         with using(folder):
@@ -105,14 +156,16 @@ class Entry:
         head, *rest = records
         try:
             self.token: str = head["token"]
-            self.time: str = head["time"]
-            self.operator: str = head["operator"]
+            self.time: str = _time(head)
+            self.operator: str = _text(head, "operator")
             self.plan = Plan.model_validate(head["plan"])
+            if path.stem.partition("-")[2] != self.plan.id:
+                raise ValueError("its plan is not the one that its name says")
             self.steps = [""] * len(self.plan.steps)
             self.records: list[dict[str, Any]] = []
             for record in rest:
                 self._take(record)
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+        except DAMAGED as error:
             raise KvmkitError(
                 f"{path} is damaged, or a later kvmkit's: what was done cannot be told, nor undone. Look "
                 "into it and at the host, then move it out of its folder"
@@ -139,12 +192,14 @@ class Entry:
         self._take(record)
 
     def _take(self, record: dict[str, Any]) -> None:
+        _time(record)
         self.records.append(record)
         if "step" not in record:
-            self.state = record["state"]
-            self.why = record.get("why", self.why)
+            self.state = STATES[STATES.index(record["state"])]
+            self.why = _text({"why": self.why} | record, "why")
         else:
-            self.steps[record["step"]] = record["state"]
+            step = range(len(self.steps)).index(record["step"])
+            self.steps[step] = STEP_STATES[STEP_STATES.index(record["state"])]
 
 
 def _next(uri: str, now: str) -> str:
@@ -156,9 +211,21 @@ def _next(uri: str, now: str) -> str:
 def entries(uri: str, plan_id: str | None = None) -> list[Entry]:
     """List the applications on a host, of one plan or of all, oldest first."""
     # By the file's name, as reading every plan that was ever applied takes longer from year to year.
-    named = ((path, path.stem.partition("-")[2]) for path in _folder(uri).glob("*-*.jsonl"))
-    paths = sorted(path for path, name in named if plan_id in (None, name))
-    return [Entry(path, records) for path in paths if (records := _records(path))]
+    files = [path for folder in _folders(uri) for path in folder.glob("*-*.jsonl")]
+    paths = [path for path in files if plan_id in (None, path.stem.partition("-")[2])]
+    paths.sort(key=lambda path: path.name)
+    found = [Entry(path, records) for path in paths if (records := _records(path))]
+    return [entry for entry in found if _is_of(entry, uri)]
+
+
+def _is_of(entry: Entry, uri: str) -> bool:
+    if one_spelling(entry.plan.uri) == one_spelling(uri):
+        return True
+    if len(entry.path.parent.name) == LONGEST:  # a name that was cut, which hosts shared
+        return False
+    raise KvmkitError(
+        f"{entry.path} is of another host, {entry.plan.uri}, so it is not believed: move it out of its folder"
+    )
 
 
 def note_act(uri: str, what: str) -> None:
@@ -168,7 +235,9 @@ def note_act(uri: str, what: str) -> None:
 
 def acts(uri: str) -> list[dict[str, Any]]:
     """List the lifecycle verbs, oldest first: time, operator, what."""
-    return [act for act in _records(_folder(uri) / "acts.jsonl") if isinstance(act, dict)]
+    paths = [folder / "acts.jsonl" for folder in _known(uri)]
+    found = [record for path in paths for record in _whole(path, "time", "operator", "what")]
+    return sorted(found, key=itemgetter("time"))
 
 
 def note_run(uri: str, run: str, **record: Any) -> None:
@@ -180,10 +249,54 @@ def note_run(uri: str, run: str, **record: Any) -> None:
 def runs(uri: str) -> dict[str, dict[str, Any]]:
     """Give the last word on each run of a runbook, oldest first."""
     found: dict[str, dict[str, Any]] = {}
-    for record in _records(_folder(uri) / "runs.jsonl"):
-        if isinstance(record, dict) and isinstance(run := record.get("run"), str):
-            found[run] = found.get(run, {}) | record
+    for path in (folder / "runs.jsonl" for folder in reversed(_known(uri))):
+        for record in _whole(path, "run"):
+            known = found.get(record["run"], {}) | record
+            _held(path, known, "time", "operator", "runbook", "state")
+            if not isinstance(known.get("parameters"), dict) or not isinstance(known.get("plans"), list):
+                raise _damaged(path)
+            found[record["run"]] = known
     return found
+
+
+def _known(uri: str) -> list[Path]:
+    """Give the folders of which all is of this host: not those whose names were cut."""
+    return [folder for folder in _folders(uri) if len(folder.name) < LONGEST]
+
+
+def _whole(path: Path, *names: str) -> Iterator[dict[str, Any]]:
+    """Read records, each of which has these texts."""
+    for record in _records(path):
+        _held(path, record, *names)
+        yield record
+
+
+def _held(path: Path, record: Any, *names: str) -> None:
+    try:
+        for name in names:
+            _time(record) if name == "time" else _text(record, name)
+    except DAMAGED as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> KvmkitError:
+    return KvmkitError(
+        f"{path} is damaged, or a later kvmkit's: a line in it is no record of what was done. Look into it, "
+        "and take that line out"
+    )
+
+
+def _text(record: dict[str, Any], name: str) -> str:
+    if not isinstance(text := record[name], str):
+        raise TypeError(f"{name} is no text")
+    return text
+
+
+def _time(record: dict[str, Any]) -> str:
+    text = _text(record, "time")
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("a time has a zone")
+    return text
 
 
 def take_up(plan: Plan) -> None:
@@ -238,7 +351,7 @@ def _append(path: Path, record: dict[str, Any]) -> None:
                 os.close(folder)
 
 
-def _records(path: Path) -> list[Any]:
+def _records(path: Path) -> list[dict[str, Any]]:
     records = []
     with using(path):
         text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""

@@ -31,9 +31,22 @@ def using(path: Path) -> Iterator[None]:
 
 
 def own_folder(path: Path) -> Path:
-    """Make a folder for this user's eyes only."""
+    """Make a folder for this user's eyes only.
+
+    Raises
+    ------
+    KvmkitError
+        It is somebody else's, or others may write there: what it holds is done to hosts.
+    """
     with using(path):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.stat()
+    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        whose = f"user {found.st_uid} owns it" if found.st_uid != os.geteuid() else "others may write there"
+        raise KvmkitError(
+            f"{path}, where kvmkit keeps what it does to hosts, is not yours alone: {whose}. Look into it, "
+            f"then `chown` it and `chmod go-w` it, or set XDG_STATE_HOME to a folder of yours"
+        )
     return path
 
 

@@ -105,7 +105,7 @@ def _phases(entry: Entry) -> Iterator[_Phase]:
         for number, record in enumerate(entry.records)
         if "step" not in record and record["state"] in VERBS and "failed" not in record
     ]
-    for first, end in zip(begins, [*begins[1:], len(entry.records)], strict=True):
+    for first, end in zip(begins, [*begins, len(entry.records)][1:], strict=True):
         records = entry.records[first:end]
         began, last = _at(records[0]), _at(records[-1])
         bars = tuple(_bars(records, began))

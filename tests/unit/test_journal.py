@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Self
+from urllib.parse import quote
 
 import pandas as pd
 import pytest
@@ -163,7 +164,10 @@ def test_a_place_that_cannot_be_used_is_named(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_lock_that_cannot_be_had_is_no_other_process(tmp_path: Path) -> None:
-    (Entry.begin(plan()).path.with_name("holder")).mkdir()
+    with lock(URI, "applying"):
+        [holder] = (tmp_path / "state").rglob("holder")
+    holder.unlink()
+    holder.mkdir()
     with pytest.raises(KvmkitError, match=r": Is a directory\."), lock(URI, "applying"):
         pytest.fail("it had the lock")
 
@@ -232,4 +236,102 @@ def test_the_lock_is_given_back_whatever_happened() -> None:
     with pytest.raises(RuntimeError, match="boom"), lock(URI, "one"):
         raise RuntimeError("boom")
     with lock(URI, "two"):
+        pass
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"[]", b"1", b'"x"', b"null", b"{}", b'{"time": 1}', b'{"run": []}'),
+        b'{"time": "yesterday", "operator": "ann", "what": "x", "run": "r", "runbook": "a", "state": "done"}',
+        b'{"time": "2026-01-01T00:00:00+00:00", "operator": [], "what": {}, "run": "r"}',
+        b'{"time": "2026-01-01T00:00:00", "operator": "a", "what": "no zone", "run": "r"}',
+    ],
+)
+@pytest.mark.parametrize("name", ["acts.jsonl", "runs.jsonl"])
+def test_a_damaged_line_of_verbs_and_runs_is_named(name: str, line: bytes) -> None:
+    note_act(URI, "start VM a")
+    file = Entry.begin(plan()).path.with_name(name)
+    with file.open("ab") as kept:
+        kept.write(line + b"\n")
+
+    with pytest.raises(KvmkitError, match=rf"/{name} is damaged, .* take that line out"):
+        history_frame(URI)
+
+
+@pytest.mark.parametrize("depth", [10_000, 1_000_000])
+def test_a_line_of_brackets_is_a_torn_one(depth: int) -> None:
+    note_act(URI, "start VM a")
+    with Entry.begin(plan()).path.with_name("acts.jsonl").open("ab") as kept:
+        kept.write(b"[" * depth + b"\n")
+
+    assert len(journal.acts(URI)) == 1
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        *({"step": -1, "state": "done"}, {"step": 2, "state": "done"}, {"step": 0, "state": "made"}),
+        *({"state": "gone"}, {"state": "done", "why": 1}, {"step": "0", "state": "done"}),
+    ],
+)
+def test_a_record_that_nobody_writes_is_not_believed(record: dict[str, object]) -> None:
+    entry = Entry.begin(plan())
+    with entry.path.open("a") as file:
+        file.write(json.dumps({"time": "2026-01-01T00:00:00+00:00"} | record) + "\n")
+
+    with pytest.raises(KvmkitError, match="is damaged"):
+        entries(URI)
+
+
+def test_a_plan_that_is_not_the_one_of_its_name_is_not_believed() -> None:
+    entry = Entry.begin(plan())
+    entry.path.write_text(entry.path.read_text().replace('"a0"', '"../../etc"'))
+
+    with pytest.raises(KvmkitError, match=rf"{entry.path.name} is damaged"):
+        entries(URI, entry.plan.id)
+
+
+def test_an_entry_of_another_host_is_not_believed() -> None:
+    entry = Entry.begin(plan())
+    other = "qemu+ssh://root@kvm2/system"
+    note_act(other, "start VM a")
+    [folder] = [path.parent for path in entry.path.parent.parent.glob("*/acts.jsonl")]
+    entry.path.rename(folder / entry.path.name)
+
+    with pytest.raises(KvmkitError, match=r"is of another host, qemu\+ssh://root@kvm1"):
+        entries(other)
+
+
+def test_uris_that_differ_late_have_journals_of_their_own() -> None:
+    first, second = (f"{URI}&command={'x' * 300}{end}" for end in "ab")
+    Entry.begin(plan().model_copy(update={"uri": first}))
+    note_act(first, "start VM a")
+
+    assert len(entries(first)) == len(journal.acts(first)) == 1
+    assert (entries(second), journal.acts(second)) == ([], [])
+
+
+@pytest.mark.parametrize("end", ["", f"&command={'x' * 300}"])
+def test_the_folder_of_an_earlier_kvmkit_is_found(end: str) -> None:
+    uri = f"qemu+ssh://root@KVM1:22/system?keyfile=/k{end}"
+    entry = Entry.begin(plan().model_copy(update={"uri": uri}))
+    folder = entry.path.parent
+    old = folder.with_name(quote(uri, safe="")[:200])
+    folder.rename(old)
+
+    assert [found.path.parent for found in entries(uri)] == [old]
+    entries(uri)[0].write(step=0, state="started")
+    assert entries(uri)[0].steps == ["started", ""]
+
+
+@pytest.mark.parametrize("other", ["qemu+ssh://root@KVM1/system", "qemu+ssh://ann@kvm1:22/system?keyfile=/k"])
+def test_one_machine_has_one_lock(other: str) -> None:
+    with lock("qemu+ssh://root@kvm1/system", "applying"), pytest.raises(Busy), lock(other, "undoing"):
+        pytest.fail("two had it")
+
+
+@pytest.mark.parametrize("other", ["qemu+ssh://root@kvm2/system", "qemu+ssh://root@kvm1:2222/system"])
+def test_other_machines_have_others(other: str) -> None:
+    with lock("qemu+ssh://root@kvm1/system", "applying"), lock(other, "undoing"):
         pass

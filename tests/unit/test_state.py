@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from kvmkit.errors import KvmkitError
+from kvmkit.journal import note_act
 from kvmkit.state import state_folder, write_whole
 
 
@@ -54,3 +55,25 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
         write_whole(path, b"new")
 
     assert path.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])
+@pytest.mark.parametrize("below", ["", "journal"])
+def test_a_folder_in_which_others_may_write_is_not_used(
+    mode: int, below: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    (tmp_path / "kvmkit" / below).mkdir(parents=True)
+    (tmp_path / "kvmkit" / below).chmod(mode)
+
+    with pytest.raises(KvmkitError, match=r"not yours alone: others may write there\. .*chmod go-w"):
+        note_act("test:///default", "start VM a")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
+def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    os.chown(state_folder(), 4711, -1)
+
+    with pytest.raises(KvmkitError, match=r"not yours alone: user 4711 owns it"):
+        state_folder()
