@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import signal
+import stat
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -34,6 +35,18 @@ KILLED = 128 + signal.SIGKILL
 """What ``timeout`` exits with when the command did not end at the first asking (timeout(1))."""
 GRACE = 15
 """Seconds that a line may be late before it counts as dead."""
+CLOSED = {
+    "StrictHostKeyChecking": "yes",
+    "ClearAllForwardings": "yes",
+    "ForwardAgent": "no",
+    "ForwardX11": "no",
+    "PermitLocalCommand": "no",
+    "RemoteCommand": "none",
+    "Tunnel": "no",
+}
+"""What a person's own settings of ssh do not decide: a host gets no way back, and has to be the known one."""
+LONGEST_SOCKET = 107 - len("/.") - 32 - 17
+"""Bytes of the folder of a control socket: a path has 107, and ssh adds 17 (unix(7), ssh's mux.c)."""
 LIMIT = 64 * 2**20
 """Bytes that a command may print; one that prints more is ended, as nothing here reads so much."""
 LOOK_SECONDS = 0.2
@@ -133,15 +146,16 @@ class Ssh:
             "ConnectTimeout": "3" if self.fresh else "10",
             "ServerAliveInterval": "15",
             "ServerAliveCountMax": "8",
-        }
-        if self.fresh:
+        } | CLOSED
+        folder = None if self.fresh else _control_folder()
+        if folder is None:
             options |= {"ControlMaster": "no", "ControlPath": "none"}
         else:
             # By key and command as well, unlike ssh's own %C: they decide who and where one is.
             master = hashlib.sha256(repr(self).encode()).hexdigest()[:32]
             options |= {
                 "ControlMaster": "auto",
-                "ControlPath": f"{_control_folder()}/{master}",
+                "ControlPath": f"{folder}/{master}",
                 "ControlPersist": "60",
             }
         argv = [self.command]
@@ -198,16 +212,25 @@ def _one_line(argv: Sequence[str]) -> str:
     return f"""sh -c 'eval "exec $(printf %b "$0")"' '{encoded.decode()}'"""
 
 
-def _control_folder() -> Path:
-    # In the temporary folder, as a socket's path may have 108 bytes only; so see that it is really ours.
-    folder = Path(gettempdir()) / f"kvmkit-ssh-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if found.st_uid != os.getuid() or found.st_mode & 0o077 or folder.is_symlink():
-        raise HostUnavailable(
-            f"{folder} is not yours alone: somebody else may listen there; remove it, or set TMPDIR"
-        )
-    return folder
+def _control_folder() -> str | None:
+    """Give a folder for control sockets that is this user's alone; None: each command connects by itself."""
+    for place in _places():
+        folder = Path(place) / f"kvmkit-ssh-{os.getuid()}"
+        # ssh takes a % for one of its tokens, and a blank for the end of the path.
+        if len(os.fsencode(folder)) > LONGEST_SOCKET or not re.fullmatch(r"[A-Za-z0-9/._-]+", str(folder)):
+            continue
+        with contextlib.suppress(OSError):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            found = folder.lstat()
+            if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
+                return str(folder)
+    return None
+
+
+def _places() -> list[str]:
+    # In a temporary folder, whose names are short; that it is really ours is seen each time.
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    return [*([runtime] if runtime else []), gettempdir(), "/tmp"]  # noqa: S108
 
 
 def check(result: Result, argv: Sequence[str], host: str) -> Result:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit, urlunsplit
 
 import libvirt
 
@@ -23,8 +23,12 @@ __all__ = ["Host", "connect"]
 
 PRACTICE_URI = "test:///default"
 URIS = "test:///default (practice), qemu:///system, qemu:///session, qemu+ssh://USER@HOST[:PORT]/system"
-NAME = re.compile(r"[\w.:][\w.:-]*")
+NAME = re.compile(r"[A-Za-z0-9_.:][A-Za-z0-9_.:-]*")
 """A host's name or address."""
+USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*")
+"""An account, also one of a directory: ``ann@corp.example``, ``CORP\\ann``."""
+HERE, THERE = {"socket", "mode"}, {"keyfile", "command", "no_verify", "no_tty"}
+"""Names behind the ? of a URI that are taken, of a local one and over SSH; libvirt knows more."""
 PASSWORD = re.compile(r":(?!//).*@", re.DOTALL)
 """Where one may be, also in what is no URI."""
 OPENING = 60
@@ -242,7 +246,8 @@ def connect(uri: str) -> Host:
         A libvirt URI (https://libvirt.org/uri.html): ``test:///default`` is the
         practice host; ``qemu:///system``, ``qemu:///session`` and
         ``qemu+ssh://root@kvm1[:22]/system`` are real ones.  The SSH parameters
-        ``keyfile`` and ``command`` count for libvirt and for commands alike.
+        ``keyfile`` and ``command`` count for libvirt and for commands alike. ``command`` is a program of
+        this machine that is run: take a URI only from whom you would take a command.
 
     Returns
     -------
@@ -290,19 +295,33 @@ def _runner(uri: str) -> Runner:
         raise refused from None
     if parts.path not in ("/system", "/session"):
         raise refused
-    if parts.scheme in ("qemu", "qemu+unix") and not parts.netloc:
+    local = parts.scheme in ("qemu", "qemu+unix") and not parts.netloc
+    query = _query(uri, parts, HERE if local else THERE)
+    if local:
         return Local(uri)
     name = parts.hostname or ""
+    user = unquote(parts.username or "")
     # A word that begins with a dash would be an option to ssh.
-    if parts.scheme != "qemu+ssh" or parts.netloc.startswith("-") or not NAME.fullmatch(name):
+    if parts.scheme != "qemu+ssh" or not NAME.fullmatch(name) or (user and not USER.fullmatch(user)):
         raise refused
-    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     if query.get("no_verify", "0") != "0":
         raise InvalidURI(
             f"{uri!r} asks not to verify the host's key; add it to known_hosts (ssh-keyscan) instead"
         )
-    target = f"{parts.username}@{name}" if parts.username else name
+    target = f"{user}@{name}" if user else name
     return Ssh(uri, target, port, query.get("keyfile", ""), query.get("command", "ssh"))
+
+
+def _query(uri: str, parts: SplitResult, allowed: set[str]) -> dict[str, str]:
+    """Read what stands behind the ?, as libvirt reads it: names in any case, `;` as good as `&`."""
+    given = [part.partition("=") for part in re.split("[&;]", parts.query) if part]
+    names = [unquote(name).lower() for name, _, _ in given]
+    if parts.fragment or not allowed.issuperset(names) or len(set(names)) != len(names):
+        raise InvalidURI(
+            f"{uri!r} is not taken: behind its ? it may have {', '.join(sorted(allowed))}, each once, and "
+            "nothing else, as libvirt and ssh have to reach the same host in the same way"
+        )
+    return {name: unquote(value) for name, (_, _, value) in zip(names, given, strict=True)}
 
 
 def _opened(uri: str) -> libvirt.virConnect:
@@ -330,5 +349,5 @@ def _libvirt_uri(uri: str) -> str:
     parts = urlsplit(uri)
     if parts.scheme != "qemu+ssh":
         return uri
-    query = {name: values[-1] for name, values in parse_qs(parts.query).items()} | {"no_tty": "1"}
-    return urlunsplit(parts._replace(query=urlencode(query, safe="/")))
+    query = _query(uri, parts, THERE) | {"no_tty": "1"}
+    return urlunsplit(parts._replace(query=urlencode(query, safe="/", quote_via=quote)))

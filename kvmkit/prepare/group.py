@@ -49,7 +49,7 @@ def plan_libvirt_group(host: Host, user: str) -> Plan:
     >>> kk.plan_libvirt_group(kk.connect("test:///default"), "visitor").steps[0].title
     'add visitor to the group libvirt'
     """
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,31}", user):
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._@\\-]{0,255}", user):
         raise InvalidSpec({"user": f"{user!r} is not the name of an account"})
     if not host.practice and _is_member(as_root(host), user):
         return Plan(uri=host.uri, title=f"let {user} use libvirt", steps=())

@@ -230,7 +230,7 @@ def test_ssh_asks_nothing_keeps_alive_and_shares_one_connection(ssh: Ssh) -> Non
 
     assert {"BatchMode=yes", "ServerAliveInterval=15", "ServerAliveCountMax=8"} <= set(options)
     assert {"ControlMaster=auto", "ConnectTimeout=10"} <= set(options)
-    assert not [option for option in options if "HostKey" in option or "KnownHosts" in option]
+    assert not [option for option in options if "KnownHosts" in option]
     assert argv[-6:] == ["-p", "2222", "-i", "/keys/kvm", "-T", "root@kvm1"]
 
 
@@ -240,6 +240,50 @@ def test_the_folder_of_control_sockets_is_closed_to_others(ssh: Ssh) -> None:
 
     assert folder.stat().st_mode & 0o777 == 0o700
     assert folder.stat().st_uid == os.getuid()
+
+
+def test_settings_of_a_person_open_no_way_back_and_trust_no_unknown_host(tmp_path: Path) -> None:
+    """The real ssh says what it would do: first with a person's settings, then with ours above them."""
+    risky = {"ForwardAgent": "yes", "ForwardX11": "yes", "StrictHostKeyChecking": "no", "Tunnel": "yes"}
+    risky |= {"LocalForward": "8080 localhost:80", "RemoteForward": "9 localhost:9", "RemoteCommand": "id"}
+    risky |= {"PermitLocalCommand": "yes", "DynamicForward": "1080"}
+    config = tmp_path / "config"
+    config.write_text("".join(f"{name} {value}\n" for name, value in risky.items()))
+    argv = Ssh("u", "root@kvm1").argv
+
+    def would(words: list[str]) -> set[str]:
+        asked = ["ssh", "-F", str(config), *words, "-G", "kvm1"]
+        done = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=30)
+        return {line.lower() for line in done.stdout.splitlines()}
+
+    theirs, ours = would([]), would([*argv[1:-2], "-T"])
+    assert {"forwardagent yes", "forwardx11 yes", "stricthostkeychecking false"} <= theirs
+    assert {"forwardagent no", "forwardx11 no", "stricthostkeychecking true", "tunnel false"} <= ours
+    assert {"permitlocalcommand no", "clearallforwardings yes"} <= ours
+    assert not [line for line in ours if line.startswith("remotecommand")]
+
+
+@pytest.mark.parametrize("place", ["x" * 90, "a b", "%h"])
+def test_a_folder_that_ssh_cannot_use_is_passed_over(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / place).mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / place))
+    option = next(word for word in Ssh("u", "kvm1").argv if word.startswith("ControlPath="))
+
+    assert place not in option
+    assert len(option) < 108
+
+
+def test_a_folder_that_somebody_else_made_first_costs_only_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "LONGEST_SOCKET", 300)
+    (tmp_path / f"kvmkit-ssh-{os.getuid()}").mkdir(mode=0o755)
+    (tmp_path / f"kvmkit-ssh-{os.getuid()}").chmod(0o777)
+    monkeypatch.setattr(commands, "_places", lambda: [str(tmp_path)])
+
+    assert {"ControlMaster=no", "ControlPath=none"} <= set(Ssh("u", "kvm1").argv)
 
 
 def test_over_ssh_the_host_bounds_the_command_itself(ssh: Ssh) -> None:

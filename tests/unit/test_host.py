@@ -34,6 +34,9 @@ def test_a_local_uri_runs_commands_here(uri: str) -> None:
         ("qemu+ssh://root@[2001:db8::7]:22/system", "root@2001:db8::7", 22, "", "ssh"),
         (KEY, "root@kvm1", 2222, "/keys/kvm", "/opt/ssh"),
         ("qemu+ssh://kvm1/system?no_verify=0", "kvm1", 0, "", "ssh"),
+        ("qemu+ssh://ann%40corp.example@kvm1/system", "ann@corp.example@kvm1", 0, "", "ssh"),
+        ("qemu+ssh://CORP%5Cann@kvm1/system", "CORP\\ann@kvm1", 0, "", "ssh"),
+        ("qemu+ssh://kvm1/system?KeyFile=/a%20b;Command=/c%2Bd", "kvm1", 0, "/a b", "/c+d"),
     ],
 )
 def test_an_ssh_uri_runs_commands_there(uri: str, target: str, port: int, keyfile: str, command: str) -> None:
@@ -86,6 +89,39 @@ def test_a_password_in_a_uri_is_refused_and_not_repeated(uri: str) -> None:
 def test_host_keys_are_always_verified() -> None:
     with pytest.raises(kk.InvalidURI, match="known_hosts"):
         kk.connect("qemu+ssh://root@kvm1/system?no_verify=1")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("NO_VERIFY=1", "No_Verify=1", "no%5fverify=1", "keyfile=/k;no_verify=1", "keyfile=/k&NO_VERIFY=2"),
+        *(
+            "no_verify=0&no_verify=1",
+            "socket=/run/x",
+            "name=xen:///",
+            "netcat=nc",
+            "proxy=netcat",
+            "sshauth=none",
+        ),
+        *(
+            "known_hosts_verify=ignore",
+            "keyfile=/a&KEYFILE=/b",
+            "authfile=/a",
+            "pkipath=/a",
+            "x",
+            "command=a#no",
+        ),
+    ],
+)
+def test_what_only_libvirt_would_see_in_a_uri_is_refused(query: str) -> None:
+    with pytest.raises(kk.InvalidURI):
+        kk.connect(f"qemu+ssh://root@kvm1/system?{query}")
+
+
+@pytest.mark.parametrize("user", ["a;id", "a%20b", "$(id)", "%2dl", "-l", "a%0ab", "a%22", "%00", "ann%2fb"])
+def test_a_user_that_is_none_is_refused(user: str) -> None:
+    with pytest.raises(kk.InvalidURI):
+        kk.connect(f"qemu+ssh://{user}@kvm1/system")
 
 
 def test_libvirts_own_ssh_goes_the_same_way_and_asks_nothing() -> None:
