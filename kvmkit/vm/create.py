@@ -14,7 +14,7 @@ from kvmkit.journal import taken_up
 from kvmkit.plan import Plan, Step
 from kvmkit.spec import shortened
 from kvmkit.vm.describe import Described, Disk, describe, log_path
-from kvmkit.vm.needs import Needs, Pool, read_needs
+from kvmkit.vm.needs import Needs, Pool, most_vcpus, no_cd, read_needs
 from kvmkit.vm.spec import VMSpec
 from kvmkit.vm.storage import GIB, create_volume
 from kvmkit.vm.uses import FILE_POOLS
@@ -109,6 +109,8 @@ def decide(host: Host, spec: VMSpec) -> Decided:
     disk = _disk(spec, needs)
     cdrom = needs.find(spec.cdrom, spec.pool)[0].path if spec.cdrom else ""
     described = describe(host, spec, disk, cdrom, "kvm" if usable else "qemu")
+    if spec.vcpus > needs.cpus and spec.vcpus > (most := most_vcpus(host, described.xml)):
+        raise InvalidSpec({"vcpus": f"{spec.vcpus}: its machine type takes {most} on that host"})
     return Decided(needs, disk, described, f"{'kvm' if usable else 'qemu'}: {reason}")
 
 
@@ -150,6 +152,8 @@ def _lookup_problems(name: str, spec: VMSpec, needs: Needs) -> Iterator[tuple[st
             name,
             f"it is in pool {found[0].pool}, which has no folder on the host: {found[0].path} is no file",
         )
+    elif wanted and name == "cdrom" and (why := no_cd(found[0].format)):
+        yield name, f"{why}; for a disk with a system on it: image={wanted!r}"
 
 
 def _disk_problems(spec: VMSpec, needs: Needs) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ from kvmkit.apply import acting
 from kvmkit.errors import InvalidSpec, NotFound, WrongState
 from kvmkit.host import Host
 from kvmkit.vm.facts import domain, volumes
+from kvmkit.vm.needs import no_cd
 from kvmkit.vm.xml import parse
 
 __all__ = ["eject_media", "insert_media"]
@@ -105,6 +106,8 @@ def _iso(host: Host, media: str) -> str:
             f"no volume {media[:80]!r} in a pool of {host.uri}; ISOs there: {', '.join(isos) or 'none'}. "
             "What was copied there just now is seen after `virsh pool-refresh POOL`"
         )
+    if why := no_cd(found["format"].iloc[0]):
+        raise InvalidSpec({"media": f"{media!r}: {why}"})
     return str(found["path"].iloc[0])
 
 

@@ -17,7 +17,7 @@ from kvmkit.vm.spec import VMSpec
 from kvmkit.vm.uses import read_uses
 from kvmkit.vm.xml import parse
 
-__all__ = ["Needs", "Pool", "Volume", "read_needs"]
+__all__ = ["Needs", "Pool", "Volume", "most_vcpus", "no_cd", "read_needs"]
 
 _FILES = """
 for bridge in /sys/class/net/*/bridge; do
@@ -132,6 +132,24 @@ def read_needs(host: Host, spec: VMSpec) -> Needs:
         files=told["file"],
         folders=told["folder"],
     )
+
+
+def most_vcpus(host: Host, xml: str) -> int:
+    """Ask how many vCPUs a VM's machine type takes on a host."""
+    vm = parse(xml)
+    kind = vm.find("os/type")
+    with host.reading("ask how many vCPUs a machine type takes") as connection:
+        if host.practice:  # the test driver does not tell it by machine types
+            return int(connection.getMaxVcpus(None))
+        told = connection.getDomainCapabilities(
+            None, kind.get("arch"), kind.get("machine"), vm.get("type"), 0
+        )
+    return int(parse(told).find("vcpu").get("max"))
+
+
+def no_cd(form: str) -> str:
+    """Say why a volume of that format is no CD; empty if it is one."""
+    return "" if form in ("iso", "raw") else f"it is a disk image ({form}), which no guest reads as a CD"
 
 
 def _storage(connection: libvirt.virConnect, spec: VMSpec) -> tuple[dict[str, Pool], tuple[Volume, ...]]:
