@@ -35,6 +35,7 @@ from kvmkit.prepare.files import fingerprint, look
 from kvmkit.prepare.root import Root, each_as_root
 from kvmkit.progress import safe_point
 from kvmkit.report import Check, Status
+from kvmkit.vm.xml import parse
 
 __all__ = ["Change", "trial_steps"]
 
@@ -288,11 +289,26 @@ def _unchanged(host: Host, change: Change) -> None:
 def _nobody_else_on(host: Host, bridge: Expected) -> None:
     """Refuse to take a bridge from VMs that run on it."""
     others = [port for port in read_network(host).ports_of(bridge.link) if port != bridge.port]
+    others += _rehearsed_vms_on(host, bridge.link)
     if others:
         raise WrongState(
             f"{', '.join(others)} of {host.uri} would be cut off, being in {bridge.link}, too: shut down the "
             "VMs on it first"
         )
+
+
+def _rehearsed_vms_on(host: Host, bridge: str) -> list[str]:
+    """Name the running VMs of the practice host on a bridge: they plug nothing into it."""
+    if not host.practice:
+        return []
+    with host.reading("look which VMs are on the bridge") as connection:
+        running = [dom for dom in connection.listAllDomains() if dom.isActive()]
+        plugged = [
+            (dom.name(), card.get("bridge"))
+            for dom in running
+            for card in parse(dom.XMLDesc()).iterfind("devices/interface/source")
+        ]
+    return [f"VM {name}" for name, on in plugged if on == bridge]
 
 
 def _files_are(host: Host, change: Change) -> bool:
