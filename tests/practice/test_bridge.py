@@ -100,3 +100,16 @@ def test_where_the_machine_allows_no_network_a_bridge_is_rehearsed(tmp_path: Pat
     assert {row.status for row in report.checks} == {kk.Status.SKIP}
     assert all("rehearsed: this machine allows no network" in row.found for row in report.checks)
     assert kk.history(kk.connect(URI)).empty
+
+
+def test_a_bridge_on_which_a_vm_runs_is_not_taken_from_it(host: kk.Host) -> None:
+    report = kk.apply(kk.plan_bridge(host, SPEC))
+    kk.apply(kk.plan_vm(host, kk.VMSpec(name="web1", bridge=SPEC.bridge)))
+
+    with pytest.raises(
+        kk.ApplyFailed, match=r"VM web1 of .* would be cut off, .*shut down the VMs on it first"
+    ):
+        kk.undo(report)
+
+    kk.destroy(host, "web1")
+    assert kk.undo(report).ok

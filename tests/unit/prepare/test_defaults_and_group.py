@@ -107,6 +107,11 @@ def test_a_session_has_no_defaults() -> None:
         kk.plan_defaults(kk.connect("qemu:///session"))
 
 
+@pytest.mark.parametrize("user", ["ann", "ann@corp.example", r"CORP\ann", "ann.lee-2"])
+def test_an_account_may_be_one_of_a_directory(practice: kk.Host, user: str) -> None:
+    assert kk.plan_libvirt_group(practice, user).steps[0].args["user"] == user
+
+
 @pytest.mark.parametrize("user", ["", "-x", "a b", "root;id", "a\n", "é"])
 def test_what_is_no_account_is_refused(practice: kk.Host, user: str) -> None:
     with pytest.raises(kk.InvalidSpec, match="is not the name of an account"):
