@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,7 @@ def _make_it_answer(facts: Facts, said: str) -> dict[str, Any]:
     if facts.session:
         return {"fix": "run `virsh -c qemu:///session uri` in a terminal: it says what stands in its way"}
     if "ermission denied" in said or "authentication" in said or _kept_out(facts):
-        fix = f"usermod -aG libvirt {facts.user}, and log in again"
+        fix = f"{shlex.join(['gpasswd', '-a', facts.user, 'libvirt'])}, and log in again"
         return {"fix": fix, **mended(facts, "plan_libvirt_group", facts.user)}
     return _enable(facts, f"systemctl enable --now {_to_enable(facts)}")
 

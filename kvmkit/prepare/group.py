@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 from kvmkit.actions import action
 from kvmkit.errors import InvalidSpec, NotFound, WrongState
@@ -63,7 +64,7 @@ def plan_libvirt_group(host: Host, user: str) -> Plan:
         "whoever manages VMs can hand the host's disks to one: it is as good as being root",
         f"it counts from the next login of {user}",
     )
-    shown = {"The command it stands for": f"usermod -aG {GROUP} {user}"}
+    shown = {"The command it stands for": shlex.join(["gpasswd", "-a", user, GROUP])}
     return Plan(uri=host.uri, title=f"let {user} use libvirt", steps=(step,), notes=notes, shown=shown)
 
 
@@ -87,7 +88,8 @@ class GroupAdd:
         return step.args["group"] in groups
 
     def make(self, host: Host, step: Step, token: str) -> None:
-        as_root(host).run(["usermod", "-aG", step.args["group"], "--", step.args["user"]])
+        # Not usermod, which knows the accounts in /etc/passwd alone, and none of a directory.
+        as_root(host).run(["gpasswd", "-a", step.args["user"], step.args["group"]])
 
     def unmake(self, host: Host, step: Step) -> None:
         as_root(host).run(["gpasswd", "-d", step.args["user"], step.args["group"]])

@@ -42,13 +42,13 @@ def test_the_other_rows_are_this_machines() -> None:
         (
             "Permission denied",
             {"libvirtd"},
-            "usermod -aG libvirt pat, and log in again",
+            "gpasswd -a pat libvirt, and log in again",
             ("plan_libvirt_group", "pat"),
         ),
         (
             "authentication unavailable: no polkit agent",
             {"libvirtd"},
-            "usermod -aG libvirt pat, and log in again",
+            "gpasswd -a pat libvirt, and log in again",
             ("plan_libvirt_group", "pat"),
         ),
         ("Connection refused", {"libvirtd"}, "systemctl enable --now libvirtd.service", ("plan_service",)),

@@ -121,7 +121,7 @@ def test_what_is_no_account_is_refused(practice: kk.Host, user: str) -> None:
 def test_membership_is_rehearsed_on_the_practice_host(practice: kk.Host) -> None:
     planned = kk.plan_libvirt_group(practice, "visitor")
 
-    assert planned.shown == {"The command it stands for": "usermod -aG libvirt visitor"}
+    assert planned.shown == {"The command it stands for": "gpasswd -a visitor libvirt"}
     assert kk.apply(planned).frame["status"].tolist() == ["SKIP"]
 
 
