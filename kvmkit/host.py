@@ -200,7 +200,7 @@ class Host:
         held: Calls | None = getattr(self._held, "calls", None)
         if self.practice:
             yield self.practice.connection()
-        elif held and not held.stuck:
+        elif held and not held.stuck and held.raw.isAlive():
             yield held.connection
         else:
             calls = self._open()
