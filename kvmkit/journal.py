@@ -91,7 +91,12 @@ def one_spelling(uri: str) -> str:
     >>> one_spelling("qemu+ssh://root@KVM1:22/system")
     'qemu+ssh://root@kvm1/system'
     """
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return uri
+    if not parts.netloc:
+        return uri
     user, at, machine = parts.netloc.rpartition("@")
     return urlunsplit(parts._replace(netloc=user + at + machine.lower().removesuffix(":22")))
 
@@ -99,6 +104,8 @@ def one_spelling(uri: str) -> str:
 def _lock_folder(uri: str) -> Path:
     """Make the folder of the lock of one machine, whoever logs in there and however."""
     parts = urlsplit(one_spelling(uri))
+    if not parts.netloc:
+        return _folder(uri)
     machine = parts.netloc.rpartition("@")[2] if parts.path == "/system" else parts.netloc
     return own_folder(_folder(urlunsplit(parts._replace(netloc=machine, query=""))))
 
