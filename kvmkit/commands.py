@@ -10,12 +10,14 @@ import shlex
 import signal
 import stat
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from tempfile import gettempdir
+from types import FrameType
 from typing import IO, Protocol, cast
 
 from plumbum import CommandNotFound, local
@@ -97,17 +99,18 @@ class Local:
         with _memory("stdin") as given, _memory("stdout") as out, _memory("stderr") as err:
             given.write(stdin.encode())
             given.seek(0)
+            process = None
             try:
-                popen = local[argv[0]].popen(
-                    list(argv[1:]), stdin=given, stdout=out, stderr=err, new_session=True
-                )
+                with _interrupts_later():
+                    popen = local[argv[0]].popen(
+                        list(argv[1:]), stdin=given, stdout=out, stderr=err, new_session=True
+                    )
+                    process = cast(
+                        "subprocess.Popen[bytes]", popen
+                    )  # plumbum's type leaves out wait's timeout
+                exit_code = _waited_for(process, timeout, out, err, follow)
             except CommandNotFound:
                 return Result(NOT_FOUND, "", f"{argv[0]}: command not found")
-            except OSError as error:  # a path that is no program
-                return Result(NOT_FOUND, "", f"{argv[0]}: {error.strerror}")
-            process = cast("subprocess.Popen[bytes]", popen)  # plumbum's own type leaves out wait's timeout
-            try:
-                exit_code = _waited_for(process, timeout, out, err, follow)
             except subprocess.TimeoutExpired:
                 _kill_group(process)
                 raise CommandTimeout(argv, TIMED_OUT, _text(out), _text(err), self.host) from None
@@ -115,10 +118,31 @@ class Local:
                 _kill_group(process)
                 said = f"it printed more than {LIMIT >> 20} MiB, and was ended"
                 raise CommandFailed(argv, KILLED, "", said, self.host) from None
-            except BaseException:  # cancelled; nor must an interrupted kernel leave the command running
+            except (
+                BaseException
+            ) as error:  # cancelled, or interrupted: neither must leave the command running
                 _kill_group(process)
+                if process is None and isinstance(error, OSError):  # a path that is no program
+                    return Result(NOT_FOUND, "", f"{argv[0]}: {error.strerror}")
                 raise
             return Result(exit_code, _text(out), _text(err))
+
+
+@contextlib.contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Hold Ctrl-C back until the end of this context: a process that is just being made would be nobody's."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    pressed: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: pressed.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        before(*pressed[0])
 
 
 @dataclass(frozen=True)
@@ -276,7 +300,9 @@ def _memory(name: str) -> IO[bytes]:
     return os.fdopen(os.memfd_create(name), "w+b")
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def _kill_group(process: subprocess.Popen[bytes] | None) -> None:
+    if process is None:  # it was never started
+        return
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

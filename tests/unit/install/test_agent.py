@@ -5,7 +5,6 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
-import libvirt_qemu
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,7 +51,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
         command = json.loads(asked)["execute"]
         return told.get(dom.vm, {}).get(command) or f'{{"return": {GOOD[command]}}}'
 
-    monkeypatch.setattr(libvirt_qemu, "qemuAgentCommand", ask)
+    monkeypatch.setattr(agent, "called", lambda call, dom, *rest: ask(dom, *rest))
     monkeypatch.setattr(agent, "domain", lambda _host, _connection, vm: Domain(vm=vm))
     return told
 
