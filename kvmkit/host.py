@@ -149,7 +149,7 @@ class Host:
         LibvirtFailed
             libvirt's own words, with `doing` and the host.
         Stuck
-            It waits for something that hangs; each call ends (:mod:`kvmkit.calls`).
+            It waits for something that hangs; each call ends.
         """
         with self._taken() as connection:
             try:
