@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 import kvmkit as kk
 from tests.browser.conftest import Picture
-from tests.browser.lab import in_front, open_runbook, run
+from tests.browser.lab import Server, in_front, open_runbook, run
 
 NOTE_IS_BELOW = """() => {
     const [field, note] = ['.kvmkit-name', '.kvmkit-name-note'].map(
@@ -82,6 +82,30 @@ def test_a_host_is_prepared_by_a_person_who_goes_from_gate_to_gate(
     page.locator(".jp-CodeCell", has_text="plan = kk.plan_repository").locator(".jp-InputArea").click()
     run(page, "notebook:run-cell")
     expect(page.get_by_text("InvalidSpec: baseurl: 'nowhere': a URL begins with")).to_be_visible()
+
+
+def test_a_password_that_is_typed_is_kept_nowhere(
+    practice_host: kk.Host, server: Server, lab_page: Page
+) -> None:
+    page = lab_page
+    open_runbook(page, "41-unattended-install")
+    run(page, "notebook:clear-all-cell-outputs")
+    run(page)
+    nobody = page.get_by_text("nobody will be able to log in")
+    expect(nobody).to_be_visible()
+
+    field = page.locator(".kvmkit-password input")
+    expect(field).to_have_attribute("type", "password")
+    field.fill("hunter2-hunter2")
+    page.locator(".jp-CodeCell", has_text="plan = kk.plan_vm").locator(".jp-InputArea").click()
+    run(page, "notebook:run-cell")
+    expect(nobody).to_have_count(0)
+
+    run(page, "@jupyter-widgets/jupyterlab-manager:saveWidgetState")
+    run(page, "docmanager:save")
+    stored = (server.folder / "notebooks/41-unattended-install.ipynb").read_text(encoding="utf-8")
+    assert "kvmkit-password" in stored  # the field is among the states
+    assert "hunter2" not in stored
 
 
 def test_a_bridge_is_tried_and_then_kept_by_a_person(
