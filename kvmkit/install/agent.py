@@ -89,6 +89,8 @@ def run_in_guest(
     told = frame(rows, columns).set_index("name")
     if not failed:
         return told
+    if not results and all(isinstance(error, Unsupported) for error in failed.values()):
+        raise Unsupported("; ".join(map(str, failed.values())))
     kind = WaitTimeout if all(isinstance(error, WaitTimeout) for error in failed.values()) else AgentFailed
     others = f"; what {', '.join(results)} said is in .results of this error" if results else ""
     raise kind("; ".join(map(str, failed.values())) + others, told)

@@ -5,6 +5,7 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
+import libvirt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -87,6 +88,28 @@ def test_one_agent_that_answers_nonsense_costs_no_other_result(
     results = failed.value.results
     assert results is not None
     assert results["stdout"].to_dict() == {"a": "hi", "c": "hi"}
+
+
+def test_an_agent_that_may_not_run_commands_is_no_agent_of_ill_will(
+    answers: dict[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = vars(agent)["called"]
+
+    def refuse(call: Any, dom: Domain, asked: str, *rest: int) -> str:
+        if dom.vm == "b" and "guest-exec" in asked:
+            error = libvirt.libvirtError("")
+            error.err = (0, 0, "guest-exec has been disabled", 2, "", "", "", -1, -1)
+            raise error
+        return str(heard(call, dom, asked, *rest))
+
+    monkeypatch.setattr(agent, "called", refuse)
+    with pytest.raises(kk.Unsupported, match=r"VM b may not run commands \(guest-exec has been disabled\)"):
+        run_in_guest(HOST, "b", ["uname"])
+    with pytest.raises(
+        kk.AgentFailed, match=r"VM b may not run commands .* a said is in \.results"
+    ) as failed:
+        run_in_guest(HOST, ["a", "b"], ["uname"])
+    assert failed.value.results is not None
 
 
 def test_one_guest_that_takes_too_long_costs_no_other_result(answers: dict[str, dict[str, str]]) -> None:
