@@ -65,11 +65,11 @@ def workers(number: int) -> tuple[str, ...]:
 TIERS = (
     # Much of it is waiting for deadlines on hosts of their own.
     Tier("netlab", (*workers(4), "tests/netlab"), 1200, 0.9),
-    Tier("realqemu", (*workers(2), "tests/realqemu"), 1200, 1),
+    Tier("realqemu", (*workers(2), "tests/realqemu"), 1200, 1.1),
     Tier("lint", (), 600, 1, ("make", "--no-print-directory", "lint")),
-    Tier("unit", (*workers(2), "tests/test_habits.py", "tests/unit"), 600, 1.2),
-    Tier("browser", ("-n", "2", "--dist", "loadfile", "tests/browser"), 900, 1),
-    Tier("practice", (*workers(2), "tests/practice"), 600, 1.1),
+    Tier("unit", (*workers(2), "tests/test_habits.py", "tests/unit"), 600, 1.5),
+    Tier("browser", ("-n", "2", "--dist", "loadfile", "tests/browser"), 900, 1.2),
+    Tier("practice", (*workers(2), "tests/practice"), 600, 1.2),
     Tier("dnf", ("tests/dnf",), 900, 0.8),
     Tier(
         "nbval",
