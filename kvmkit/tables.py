@@ -11,7 +11,19 @@ from kvmkit.safe import page, plain
 __all__ = ["Table"]
 
 
-class Table(pd.DataFrame):
+class _Safe:
+    """Shows itself as pandas does, but no character in it acts."""
+
+    def __repr__(self) -> str:
+        return plain(super().__repr__())
+
+    def to_string(self, *arguments: Any, **more: Any) -> Any:
+        """Write it as pandas does, for people."""
+        text = super().to_string(*arguments, **more)  # type: ignore[misc]  # pandas' class comes behind this one
+        return text and plain(text)
+
+
+class Table(_Safe, pd.DataFrame):
     """A DataFrame as any other; pandas itself would write control characters to a terminal as they are."""
 
     # What is taken out of one shows itself so, too (pandas' documentation: Extending pandas, Subclassing).
@@ -23,19 +35,12 @@ class Table(pd.DataFrame):
     def _constructor_sliced(self) -> Any:
         return _Column
 
-    def __repr__(self) -> str:
-        return plain(super().__repr__())
-
-    def to_string(self, *arguments: Any, **more: Any) -> Any:
-        """Write it as pandas does, for people."""
-        return _shown(super().to_string(*arguments, **more))
-
     def _repr_html_(self) -> str | None:
         shown = super()._repr_html_()  # type: ignore[misc]  # pandas-stubs has no such method
         return shown and page(shown)
 
 
-class _Column(pd.Series):
+class _Column(_Safe, pd.Series):
     """A column or a row of a :class:`Table`."""
 
     @property
@@ -45,14 +50,3 @@ class _Column(pd.Series):
     @property
     def _constructor_expanddim(self) -> Any:
         return Table
-
-    def __repr__(self) -> str:
-        return plain(super().__repr__())
-
-    def to_string(self, *arguments: Any, **more: Any) -> Any:
-        """Write it as pandas does, for people."""
-        return _shown(super().to_string(*arguments, **more))
-
-
-def _shown(text: str | None) -> str | None:
-    return None if text is None else plain(text)

@@ -108,9 +108,6 @@ def plan_selinux(host: Host, spec: SELinuxSpec) -> Plan:
     missing = sorted(set(spec.folders.split()) - {folder.path for folder in state.folders})
     if missing:
         raise InvalidSpec({"folders": f"{missing[0]!r}: {host.uri} has no such folder"})
-    taken = [] if not spec.folders else [folder for folder in state.folders if _taken(spec, folder)]
-    if taken:
-        raise InvalidSpec({"folders": f"{taken[0].path!r}: {_why_not(spec, taken[0])}"})
     plan = _plan(host.uri, spec, state)
     rules = any(step.action == "selinux-label" and step.args["rule"] for step in plan.steps)
     if rules and root.run(["sh", "-c", "command -v semanage"], ok=False).exit_code:
@@ -125,28 +122,15 @@ def _pool_folders(facts: Facts) -> list[str]:
     return [str(pool.folder) for pool in facts.pools if FOLDER.fullmatch(str(pool.folder))]
 
 
-def _taken(spec: SELinuxSpec, folder: Folder) -> list[str]:
-    """List the types that the policy has for files in a folder which serve somebody else than VMs."""
-    return (
-        []
-        if folder.filesystem in BOOLEANS
-        else sorted(folder.purposes.difference(UNCLAIMED, OF_VMS, [spec.label]))
-    )
-
-
-def _why_not(spec: SELinuxSpec, folder: Folder) -> str:
-    types = ", ".join(_taken(spec, folder)[:3])
-    return f"by the policy its files are for others ({types}), who would lose them: move disks elsewhere"
-
-
 def _plan(uri: str, spec: SELinuxSpec, state: State) -> Plan:
     steps = [*_label_steps(spec, state)] if state.mode != "Disabled" else []
     boot, notes = spec.mode, [*_costs(spec)]
-    notes += [
-        f"no labels in {folder.path}: {_why_not(spec, folder)}"
-        for folder in state.folders
-        if _taken(spec, folder)
-    ]
+    for folder in state.folders:
+        if others := _others(spec, folder):
+            why = f"by the policy its files are for others ({others}), who would lose them; move disks away"
+            if spec.folders:
+                raise InvalidSpec({"folders": f"{folder.path!r}: {why}"})
+            notes.append(f"no labels in {folder.path}: {why}")
     if state.mode == "Disabled" and spec.mode == "enforcing":
         boot = "permissive"
         notes.append(
@@ -179,9 +163,16 @@ def _costs(spec: SELinuxSpec) -> Iterator[str]:
         yield "it is off after the next reboot; until then it is permissive"
 
 
+def _others(spec: SELinuxSpec, folder: Folder) -> str:
+    """Name the types that the policy has for files in a folder which serve others than VMs; empty: none."""
+    if folder.filesystem in BOOLEANS:
+        return ""
+    return ", ".join(sorted(folder.purposes.difference(UNCLAIMED, OF_VMS, [spec.label]))[:3])
+
+
 def _label_steps(spec: SELinuxSpec, state: State) -> Iterator[Step]:
     for folder in state.folders:
-        if _taken(spec, folder):
+        if _others(spec, folder):
             continue
         if boolean := BOOLEANS.get(folder.filesystem):
             title = f"let VMs use {folder.filesystem}: setsebool -P {boolean} on"

@@ -95,6 +95,8 @@ def test_a_folder_of_somebody_else_is_never_labelled(path: str, purposes: set[st
     assert "selinux-label" not in actions(planned)
     [note] = [note for note in planned.notes if path in note]
     assert f"no labels in {path}: by the policy its files are for others ({min(purposes)}" in note
+    with pytest.raises(kk.InvalidSpec, match=f"folders: '{path}': by the policy its files are for others"):
+        plan(state(pool), folders=path)
 
 
 @pytest.mark.parametrize(("filesystem", "boolean"), [("nfs", "virt_use_nfs"), ("smb2", "virt_use_samba")])
