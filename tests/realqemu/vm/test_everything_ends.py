@@ -206,7 +206,10 @@ def stuck_pool(world: World) -> Iterator[kk.Host]:
     mount = "mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0,allow_other hangs " + FOLDER
     world.lab.run(["sh", "-c", f"exec 3<>/dev/fuse; {mount}; sleep 600 & echo $! > /run/hangs"])
     yield world.host
-    world.lab.run(["sh", "-c", f"kill $(cat /run/hangs); umount {FOLDER}; rmdir {FOLDER}"])
+    world.lab.run(["sh", "-c", "kill $(cat /run/hangs)"])
+    # What waited for it lets go of it only now.
+    wait_until(lambda: not world.lab.run(["umount", FOLDER], check=False).returncode, "a folder in no use")
+    world.lab.run(["rmdir", FOLDER])
     world.lab.run(["virsh", "pool-destroy", "stuck"], check=False)
 
 
